@@ -1,0 +1,187 @@
+//! One writer, any number of readers: the present totals as an immutable snapshot, and each commit as it happens.
+//!
+//! Reading takes no lock that ingest holds and does no I/O. A [`Feed`] gives a snapshot first and then each commit; a
+//! reader that falls behind gets a fresh snapshot instead of a gap, so nobody can hold ingest up.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
+use tokio::sync::broadcast;
+
+use crate::event::{Change, QuerySource, Tally, UnixMillis};
+use crate::status::{LineTally, SourceStatus};
+
+/// Everything that is known at one revision. Immutable.
+#[derive(Clone, Debug, Default)]
+pub struct Snapshot {
+    /// The newest revision that is in these numbers.
+    pub revision: u64,
+    /// The first catch-up is stored: the numbers are whole. Until then usage families are withheld.
+    pub ready: bool,
+    /// What the history holds, by model as the transcripts write it.
+    pub models: BTreeMap<Arc<str>, Tally>,
+    pub totals: Tally,
+    /// Sessions with at least one response.
+    pub sessions: u64,
+    /// What counters show: the highest value each series ever had, so that a correction never looks like a reset.
+    pub series: BTreeMap<(Arc<str>, QuerySource), Tally>,
+    /// The same for the session counter.
+    pub session_count: u64,
+    /// The newest response that does not claim to be from the future.
+    pub last_event_at: Option<UnixMillis>,
+    /// Tokens by model that Claude Code's own statistics state; estimates, never part of the totals.
+    pub estimates: BTreeMap<Arc<str>, crate::event::TokenCounts>,
+    pub ingest: IngestTotals,
+    pub store: StoreFacts,
+    /// Trouble that health has to name, by subject.
+    pub troubles: BTreeMap<&'static str, String>,
+}
+
+/// What the spine did since the history began (`by_source`), and since the process started (the rest).
+#[derive(Clone, Debug, Default)]
+pub struct IngestTotals {
+    pub by_source: BTreeMap<&'static str, SourceTotals>,
+    pub commits: u64,
+    pub last_commit_at: Option<UnixMillis>,
+    /// How long commits took.
+    pub commit_seconds: Histogram,
+    /// Time from writing a line to having it committed.
+    pub lag_seconds: Histogram,
+}
+
+/// One source's counters.
+#[derive(Clone, Debug, Default)]
+pub struct SourceTotals {
+    pub tally: LineTally,
+    pub new_responses: u64,
+    pub corrections: u64,
+    pub duplicates: u64,
+    /// Claims older than what retention has removed; taking them would bring deleted rows back.
+    pub below_retention: u64,
+}
+
+/// A histogram over [`BUCKETS`].
+#[derive(Clone, Debug, Default)]
+pub struct Histogram {
+    pub counts: [u64; BUCKETS.len() + 1],
+    pub sum: f64,
+}
+
+/// Upper bounds in seconds.
+pub const BUCKETS: [f64; 10] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2.5, 10.0];
+
+impl Histogram {
+    pub fn observe(&mut self, seconds: f64) {
+        let place = BUCKETS.iter().position(|bound| seconds <= *bound).unwrap_or(BUCKETS.len());
+        self.counts[place] += 1;
+        self.sum += seconds;
+    }
+}
+
+/// What the store says of itself.
+#[derive(Clone, Debug, Default)]
+pub struct StoreFacts {
+    pub size_bytes: u64,
+    pub responses: u64,
+    pub busy: u64,
+    /// Version of the price table that new responses are priced with.
+    pub price_table: String,
+    /// When that table was last checked against its sources.
+    pub price_table_at: Option<UnixMillis>,
+}
+
+/// What a reader gets.
+#[derive(Clone, Debug)]
+pub enum Update {
+    /// Start over from this.
+    Snapshot(Arc<Snapshot>),
+    /// These changes lead to this snapshot.
+    Commit(Arc<Commit>),
+}
+
+/// One commit.
+#[derive(Clone, Debug)]
+pub struct Commit {
+    pub snapshot: Arc<Snapshot>,
+    /// `None`: too many to be worth carrying (the first catch-up); take the snapshot.
+    pub changes: Option<Arc<[Change]>>,
+}
+
+/// Where sources show how they are doing, by kind.
+pub type Statuses = Arc<BTreeMap<&'static str, Arc<SourceStatus>>>;
+
+/// The meeting point of the spine and the edges. Cheap to clone.
+#[derive(Clone)]
+pub struct Hub {
+    now: Arc<ArcSwap<Snapshot>>,
+    commits: broadcast::Sender<Arc<Commit>>,
+    statuses: Statuses,
+}
+
+/// How many commits a reader may lag behind before it gets a snapshot instead.
+const LAG: usize = 64;
+
+impl Hub {
+    pub fn new(first: Snapshot, statuses: Statuses) -> Self {
+        Self { now: Arc::new(ArcSwap::from_pointee(first)), commits: broadcast::channel(LAG).0, statuses }
+    }
+
+    /// The present totals.
+    pub fn snapshot(&self) -> Arc<Snapshot> {
+        self.now.load_full()
+    }
+
+    pub fn statuses(&self) -> &Statuses {
+        &self.statuses
+    }
+
+    /// Shows a new snapshot and wakes whoever listens. Only the spine calls this.
+    pub fn publish(&self, commit: Commit) {
+        self.now.store(Arc::clone(&commit.snapshot));
+        if self.commits.receiver_count() > 0 && self.commits.send(Arc::new(commit)).is_err() {
+            // The last listener has just left.
+        }
+    }
+
+    /// Starts listening.
+    pub fn subscribe(&self) -> Feed {
+        // Subscribed before the snapshot is taken: a commit in between is seen twice rather than not at all, and a
+        // reader can tell by the revision.
+        let commits = self.commits.subscribe();
+        Feed { hub: self.clone(), commits, fresh: true, revision: 0 }
+    }
+}
+
+/// One reader's view: a snapshot, then commits.
+pub struct Feed {
+    hub: Hub,
+    commits: broadcast::Receiver<Arc<Commit>>,
+    fresh: bool,
+    revision: u64,
+}
+
+impl Feed {
+    /// The next update; `None` when the house is closing.
+    pub async fn next(&mut self) -> Option<Update> {
+        loop {
+            if std::mem::take(&mut self.fresh) {
+                let snapshot = self.hub.snapshot();
+                self.revision = snapshot.revision;
+                return Some(Update::Snapshot(snapshot));
+            }
+            match self.commits.recv().await {
+                Ok(commit) if commit.snapshot.revision < self.revision => {}
+                Ok(commit) => {
+                    self.revision = commit.snapshot.revision;
+                    return Some(Update::Commit(commit));
+                }
+                Err(broadcast::error::RecvError::Lagged(_)) => {
+                    self.fresh = true;
+                    self.commits = self.commits.resubscribe();
+                }
+                Err(broadcast::error::RecvError::Closed) => return None,
+            }
+        }
+    }
+}

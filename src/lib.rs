@@ -1,0 +1,21 @@
+//! Counts every Claude Code response exactly once, keeps the history, and serves it.
+//!
+//! The modules in the order in which a line travels through them:
+//!
+//! - [`event`], [`merge`], [`pricing`], [`clock`]: the vocabulary, who wins, what it costs, what time it is. Pure.
+//! - [`plugin`], [`status`]: what a source and a sink are, and what they show of themselves.
+//! - [`sources`]: where usage comes from. Bytes in, claims out.
+//! - [`ingest`]: the spine, one plain thread. Claims in, commits out.
+//! - [`store`]: the history in SQLite. The only place that knows what a table is.
+//! - [`hub`]: the present totals for any number of readers.
+//! - [`sinks`]: where usage goes to.
+//! - [`web`]: the HTTP server, the API and the pages.
+//! - [`config`], [`cli`], [`app`]: settings, commands, and the wiring of all of it.
+//! - [`platform`], [`synthetic`]: what differs between operating systems; made-up transcripts with the truth beside them.
+
+pub mod clock;
+pub mod event;
+pub mod hub;
+pub mod merge;
+pub mod plugin;
+pub mod status;

@@ -1,0 +1,142 @@
+//! What running parts show of themselves: written by the part, read by health, metrics and pages. Counts and short
+//! words; never content.
+
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::{Mutex, PoisonError};
+
+use serde::{Deserialize, Serialize};
+
+/// Why a line, or a part of it, was not taken as it stood. A closed set: it is a metric label.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum SkipReason {
+    /// Not JSON, or cut off.
+    Malformed,
+    /// JSON, but not an object.
+    NotAnObject,
+    /// Longer than the limit.
+    Oversized,
+    /// Nothing but NUL bytes, as a crash of the machine leaves them.
+    NulRun,
+    /// Numbers that no response can have; kept out of every sum.
+    Implausible,
+    /// Not UTF-8 text at all (UTF-16).
+    Encoding,
+    /// A broken line from whose remains a later record was saved. That record counts; its predecessor is lost.
+    Spliced,
+}
+
+impl SkipReason {
+    pub const ALL: [Self; 7] = [
+        Self::Malformed,
+        Self::NotAnObject,
+        Self::Oversized,
+        Self::NulRun,
+        Self::Implausible,
+        Self::Encoding,
+        Self::Spliced,
+    ];
+
+    /// The label value.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Malformed => "malformed",
+            Self::NotAnObject => "not_an_object",
+            Self::Oversized => "oversized",
+            Self::NulRun => "nul_run",
+            Self::Implausible => "implausible",
+            Self::Encoding => "encoding",
+            Self::Spliced => "spliced",
+        }
+    }
+}
+
+/// What was seen while reading: counts only, no content.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct LineTally {
+    pub lines: u64,
+    pub bytes: u64,
+    /// Claims read, extra iterations included; minus the stored responses this is the number of duplicates.
+    pub claims: u64,
+    /// Local notices about failed requests (`<synthetic>` lines).
+    pub api_errors: u64,
+    /// Iterations of an unknown type; they are not billed.
+    pub unknown_iterations: u64,
+    /// Lines whose time had to be estimated.
+    pub estimated_times: u64,
+    /// Lines skipped, by [`SkipReason::ALL`].
+    pub skipped: [u64; SkipReason::ALL.len()],
+}
+
+impl LineTally {
+    pub fn skip(&mut self, reason: SkipReason) {
+        self.skipped[reason as usize] += 1;
+    }
+
+    pub fn skipped_total(&self) -> u64 {
+        self.skipped.iter().sum()
+    }
+
+    pub fn add(&mut self, other: &Self) {
+        let Self { lines, bytes, claims, api_errors, unknown_iterations, estimated_times, skipped } = other;
+        self.lines += lines;
+        self.bytes += bytes;
+        self.claims += claims;
+        self.api_errors += api_errors;
+        self.unknown_iterations += unknown_iterations;
+        self.estimated_times += estimated_times;
+        for (mine, theirs) in self.skipped.iter_mut().zip(skipped) {
+            *mine += theirs;
+        }
+    }
+}
+
+/// A root directory as the last scan found it.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct RootStatus {
+    pub path: PathBuf,
+    /// `ok`, `missing`, or why it cannot be read.
+    pub state: String,
+    /// Transcripts below it.
+    pub files: u64,
+}
+
+/// What a running source shows of itself; written by the source, read by health, metrics and pages.
+#[derive(Debug, Default)]
+pub struct SourceStatus {
+    /// Bytes that the first catch-up has to read, and those that it has read.
+    pub catchup_bytes: AtomicU64,
+    pub catchup_done_bytes: AtomicU64,
+    pub files: AtomicU64,
+    pub missing_files: AtomicU64,
+    pub polling: AtomicBool,
+    pub watch_events: AtomicU64,
+    pub watch_errors: AtomicU64,
+    pub watch_overflows: AtomicU64,
+    pub rescans: AtomicU64,
+    /// Changes that a scan found and no event had named.
+    pub reconcile_found: AtomicU64,
+    pub io_errors: AtomicU64,
+    words: Mutex<StatusWords>,
+}
+
+/// The part of [`SourceStatus`] that is words.
+#[derive(Clone, Debug, Default)]
+pub struct StatusWords {
+    pub roots: Vec<RootStatus>,
+    /// Why files are polled, if they are.
+    pub poll_reason: Option<String>,
+    pub last_error: Option<String>,
+}
+
+impl SourceStatus {
+    pub fn words(&self) -> StatusWords {
+        self.words.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub fn update(&self, change: impl FnOnce(&mut StatusWords)) {
+        change(&mut self.words.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+}
