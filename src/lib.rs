@@ -17,5 +17,6 @@ pub mod clock;
 pub mod event;
 pub mod hub;
 pub mod merge;
+pub mod platform;
 pub mod plugin;
 pub mod status;
