@@ -19,3 +19,4 @@ pub mod hub;
 pub mod merge;
 pub mod plugin;
 pub mod status;
+pub mod synthetic;
