@@ -13,6 +13,7 @@
 //! - [`config`], [`cli`], [`app`]: settings, commands, and the wiring of all of it.
 //! - [`platform`], [`synthetic`]: what differs between operating systems; made-up transcripts with the truth beside them.
 
+pub mod app;
 pub mod cli;
 pub mod clock;
 pub mod config;
@@ -23,5 +24,10 @@ pub mod merge;
 pub mod platform;
 pub mod plugin;
 pub mod pricing;
+pub mod sinks;
+pub mod sources;
 pub mod status;
 pub mod store;
+pub mod supervise;
+pub mod synthetic;
+pub mod web;
