@@ -18,4 +18,5 @@ pub mod event;
 pub mod hub;
 pub mod merge;
 pub mod plugin;
+pub mod sources;
 pub mod status;
