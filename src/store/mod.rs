@@ -1,0 +1,3 @@
+//! The history in SQLite.
+
+pub mod read;
