@@ -7,7 +7,7 @@ use tracing_subscriber::filter::LevelFilter;
 use crate::config::{ColorChoice, Settings};
 
 /// Starts logging; a second start keeps the first.
-pub fn start(settings: &Settings, quiet: bool) {
+pub(super) fn start(settings: &Settings, quiet: bool) {
     let level = settings.log_level.filter();
     let level = if quiet { level.min(LevelFilter::ERROR) } else { level };
     let colour = match settings.color {
