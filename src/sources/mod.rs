@@ -1,0 +1,2 @@
+pub mod claude;
+pub mod stats_cache;
