@@ -4,44 +4,34 @@ use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use anyhow::{Context, bail};
+
+use super::args::ConfigCommand;
 use crate::config::{Flags, Origins, Settings, Vars, file_path};
 
 /// The file that `config init` writes: every setting with its default, commented out.
 pub const SAMPLE: &str = include_str!("../../examples/config.toml");
 
-/// Every setting, its value and its origin, as text or as JSON.
-pub fn show(origins: &Origins, as_json: bool) -> String {
-    if as_json { json_of(origins) } else { table_of(origins) }
-}
-
-/// Where the configuration file is, or would be.
-pub fn path(settings: &Settings) -> String {
-    settings.file.as_deref().map_or_else(String::new, |path| format!("{}\n", path.display()))
-}
-
-/// Writes the sample where the configuration file would be, and says where that is. It never writes over a file.
-pub fn init(flags: &Flags, vars: &dyn Vars) -> io::Result<PathBuf> {
-    let homeless = "there is no home directory to keep a configuration in; name a file with --config";
-    let path = file_path(flags, vars).ok_or_else(|| io::Error::new(io::ErrorKind::NotFound, homeless))?;
-    match write_new(&path, SAMPLE) {
-        Ok(()) => Ok(path),
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
-            let words = format!("{} is there already; `config show` tells what it says", path.display());
-            Err(io::Error::new(error.kind(), words))
+/// Does what was asked and prints to `out`.
+pub fn run(command: &ConfigCommand, flags: &Flags, vars: &dyn Vars, out: &mut dyn Write) -> anyhow::Result<()> {
+    match command {
+        ConfigCommand::Show { json } => {
+            let (_, origins) = Settings::load(flags, vars)?;
+            let text = if *json { json_of(&origins) } else { table_of(&origins) };
+            out.write_all(text.as_bytes())?;
         }
-        Err(error) => Err(io::Error::new(error.kind(), format!("writing {}: {error}", path.display()))),
+        ConfigCommand::Path => writeln!(out, "{}", file(flags, vars)?.display())?,
+        ConfigCommand::Init => {
+            let path = file(flags, vars)?;
+            init(&path)?;
+            writeln!(out, "wrote {}", path.display())?;
+        }
     }
-}
-
-fn write_new(path: &Path, text: &str) -> io::Result<()> {
-    if let Some(directory) = path.parent() {
-        std::fs::create_dir_all(directory)?;
-    }
-    OpenOptions::new().write(true).create_new(true).open(path)?.write_all(text.as_bytes())
+    Ok(())
 }
 
 /// One setting a line: name, value, origin.
-fn table_of(origins: &Origins) -> String {
+pub fn table_of(origins: &Origins) -> String {
     let width = |text: &str| text.chars().count();
     let key_width = origins.iter().map(|setting| width(&setting.key)).max().unwrap_or(0);
     // A list of directories may be long; it must not push every origin out of sight.
@@ -55,7 +45,7 @@ fn table_of(origins: &Origins) -> String {
 }
 
 /// `{"listen": {"value": "127.0.0.1:51888", "origin": "default"}, …}`
-fn json_of(origins: &Origins) -> String {
+pub fn json_of(origins: &Origins) -> String {
     let settings: serde_json::Map<String, serde_json::Value> = origins
         .iter()
         .map(|setting| {
@@ -66,61 +56,66 @@ fn json_of(origins: &Origins) -> String {
     format!("{:#}\n", serde_json::Value::Object(settings))
 }
 
+fn file(flags: &Flags, vars: &dyn Vars) -> anyhow::Result<PathBuf> {
+    file_path(flags, vars).context("there is no home directory to keep a configuration in; name a file with --config")
+}
+
+/// Writes the sample; never over a file that is there.
+fn init(path: &Path) -> anyhow::Result<()> {
+    if let Some(directory) = path.parent() {
+        std::fs::create_dir_all(directory).with_context(|| format!("creating {}", directory.display()))?;
+    }
+    match OpenOptions::new().write(true).create_new(true).open(path) {
+        Ok(mut file) => file.write_all(SAMPLE.as_bytes()).with_context(|| format!("writing {}", path.display())),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            bail!("{} is there already; `config show` tells what it says", path.display())
+        }
+        Err(error) => Err(error).with_context(|| format!("creating {}", path.display())),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
 
     use super::*;
 
-    /// Calls `with` in an environment of its own, and shortens the home's path in what it says.
-    fn at_home<T>(home: &Path, with: impl FnOnce(&Flags, &dyn Vars) -> T, text: impl FnOnce(T) -> String) -> String {
+    fn run_in(home: &Path, command: &ConfigCommand) -> anyhow::Result<String> {
         let home = home.display().to_string();
         let vars = BTreeMap::from([("HOME", home.as_str()), ("LISTEN_ADDR", "127.0.0.1:9"), ("TZ", "UTC")]);
-        text(with(&Flags::default(), &vars)).replace(&home, "~")
-    }
-
-    fn shown(home: &Path, as_json: bool) -> String {
-        let load = |flags: &Flags, vars: &dyn Vars| Settings::load(flags, vars).expect("valid").1;
-        at_home(home, load, |origins| show(&origins, as_json))
-    }
-
-    fn init_at(home: &Path) -> String {
-        at_home(home, init, |done| done.map_or_else(|error| error.to_string(), |path| path.display().to_string()))
+        let mut out = Vec::new();
+        run(command, &Flags::default(), &vars, &mut out)?;
+        Ok(String::from_utf8(out)?.replace(&home, "~"))
     }
 
     #[test]
     fn show_names_value_and_origin() {
         let home = tempfile::tempdir().expect("a temporary directory");
-        let table = shown(home.path(), false);
-        let words = |line: &str| line.split_whitespace().collect::<Vec<_>>().join(" ");
+        let table = run_in(home.path(), &ConfigCommand::Show { json: false }).expect("valid");
+        let words = |line: &str| line.split_whitespace().map(str::to_owned).collect::<Vec<_>>().join(" ");
         let lines: Vec<String> = table.lines().map(words).collect();
         assert_eq!(lines[0], "listen 127.0.0.1:9 environment LISTEN_ADDR");
         assert_eq!(lines[1], "data_dirs ~/.config/claude, ~/.claude default");
         assert!(lines.contains(&"retention_days 365 default".to_owned()), "{table}");
 
-        let json: serde_json::Value = serde_json::from_str(&shown(home.path(), true)).expect("JSON");
+        let json = run_in(home.path(), &ConfigCommand::Show { json: true }).expect("valid");
+        let json: serde_json::Value = serde_json::from_str(&json).expect("JSON");
         assert_eq!(json["time_zone"], serde_json::json!({ "value": "UTC", "origin": "environment TZ" }));
     }
 
     #[test]
-    fn path_is_where_init_writes() {
+    fn init_writes_a_file_once() {
         let home = tempfile::tempdir().expect("a temporary directory");
-        let load = |flags: &Flags, vars: &dyn Vars| Settings::load(flags, vars).expect("valid").0;
-        let expected = at_home(home.path(), load, |settings| path(&settings));
-        assert_eq!(expected, "~/.config/claude-token-monitor/config.toml\n");
-        assert_eq!(init_at(home.path()), expected.trim_end());
-    }
-
-    #[test]
-    fn init_writes_a_valid_file_and_never_over_one() {
-        let home = tempfile::tempdir().expect("a temporary directory");
-        init_at(home.path());
+        let path = run_in(home.path(), &ConfigCommand::Path).expect("a path");
+        assert_eq!(path, "~/.config/claude-token-monitor/config.toml\n");
+        assert_eq!(run_in(home.path(), &ConfigCommand::Init).expect("written"), format!("wrote {path}"));
         let file = home.path().join(".config/claude-token-monitor/config.toml");
         assert_eq!(std::fs::read_to_string(&file).expect("there"), SAMPLE);
-        shown(home.path(), false);
+        run_in(home.path(), &ConfigCommand::Show { json: false }).expect("the sample is valid");
 
         std::fs::write(&file, "listen = '127.0.0.1:1'").expect("writable");
-        assert!(init_at(home.path()).ends_with("is there already; `config show` tells what it says"));
+        let error = run_in(home.path(), &ConfigCommand::Init).expect_err("never over a file");
+        assert!(error.to_string().contains("is there already"), "{error}");
         assert_eq!(std::fs::read_to_string(&file).expect("there"), "listen = '127.0.0.1:1'");
     }
 }

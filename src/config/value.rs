@@ -7,7 +7,6 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
-use tracing::level_filters::LevelFilter;
 
 /// A type that a setting can have.
 pub(super) trait Value: Sized {
@@ -128,17 +127,17 @@ impl LogLevel {
         ("debug", Self::Debug),
         ("trace", Self::Trace),
     ];
-}
 
-impl From<LogLevel> for LevelFilter {
-    fn from(level: LogLevel) -> Self {
-        match level {
-            LogLevel::Off => Self::OFF,
-            LogLevel::Error => Self::ERROR,
-            LogLevel::Warn => Self::WARN,
-            LogLevel::Info => Self::INFO,
-            LogLevel::Debug => Self::DEBUG,
-            LogLevel::Trace => Self::TRACE,
+    /// The same for whoever writes the log.
+    pub fn filter(self) -> tracing::level_filters::LevelFilter {
+        use tracing::level_filters::LevelFilter;
+        match self {
+            Self::Off => LevelFilter::OFF,
+            Self::Error => LevelFilter::ERROR,
+            Self::Warn => LevelFilter::WARN,
+            Self::Info => LevelFilter::INFO,
+            Self::Debug => LevelFilter::DEBUG,
+            Self::Trace => LevelFilter::TRACE,
         }
     }
 }
