@@ -19,4 +19,5 @@ pub mod hub;
 pub mod merge;
 pub mod platform;
 pub mod plugin;
+pub mod sources;
 pub mod status;
