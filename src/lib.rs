@@ -13,11 +13,16 @@
 //! - [`config`], [`cli`], [`app`]: settings, commands, and the wiring of all of it.
 //! - [`platform`], [`synthetic`]: what differs between operating systems; made-up transcripts with the truth beside them.
 
+pub mod cli;
 pub mod clock;
+pub mod config;
 pub mod event;
 pub mod hub;
+pub mod ingest;
 pub mod merge;
 pub mod platform;
 pub mod plugin;
+pub mod pricing;
 pub mod sources;
 pub mod status;
+pub mod store;

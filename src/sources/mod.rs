@@ -2,6 +2,7 @@
 
 pub mod claude;
 mod roots;
+pub mod stats_cache;
 
 use crate::plugin::SourceFactory;
 
