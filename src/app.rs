@@ -119,7 +119,9 @@ impl Counting {
         std::thread::spawn(move || done.send(thread.join()));
         match waiting.recv_timeout(STOP_WITHIN) {
             Ok(Ok(outcome)) => Ok(outcome?),
-            Ok(Err(_)) => Err(anyhow::anyhow!("the ingest thread panicked; what it had not stored is read again").into()),
+            Ok(Err(_)) => {
+                Err(anyhow::anyhow!("the ingest thread panicked; what it had not stored is read again").into())
+            }
             Err(_) => {
                 tracing::warn!("stopped before everything was stored; it is read again at the next start");
                 Ok(())
@@ -138,11 +140,7 @@ impl Counting {
 
 /// Where the history and its backups are.
 pub fn open_options(settings: &Settings, clock: &Clock) -> OpenOptions {
-    OpenOptions {
-        path: settings.database.clone(),
-        backups: settings.backup.directory.clone(),
-        clock: clock.clone(),
-    }
+    OpenOptions { path: settings.database.clone(), backups: settings.backup.directory.clone(), clock: clock.clone() }
 }
 
 /// The prices in force: the built-in ones with the user's over them.
@@ -320,9 +318,7 @@ fn serve_counted(settings: &Settings, clock: &Clock, demo: bool, counting: &Coun
             std::io::ErrorKind::AddrInUse => {
                 "another program has the port; stop it or choose another address with --listen".to_owned()
             }
-            std::io::ErrorKind::PermissionDenied => {
-                "not allowed; choose a port above 1023 with --listen".to_owned()
-            }
+            std::io::ErrorKind::PermissionDenied => "not allowed; choose a port above 1023 with --listen".to_owned(),
             _ => error.to_string(),
         };
         AppError::Listen { address: settings.listen, reason }
@@ -357,11 +353,7 @@ fn serve_counted(settings: &Settings, clock: &Clock, demo: bool, counting: &Coun
 }
 
 fn web_settings(settings: &Settings, demo: bool) -> WebSettings {
-    WebSettings {
-        allowed_hosts: settings.allowed_hosts.clone(),
-        zone: settings.time_zone.clone(),
-        demo,
-    }
+    WebSettings { allowed_hosts: settings.allowed_hosts.clone(), zone: settings.time_zone.clone(), demo }
 }
 
 /// Resolves on a signal, or when the spine has ended by itself, which only an error makes it do.

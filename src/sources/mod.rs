@@ -7,4 +7,5 @@ pub mod stats_cache;
 use crate::plugin::SourceFactory;
 
 /// Every source there is.
-pub const SOURCES: &[SourceFactory] = &[SourceFactory::of::<claude::Transcripts>()];
+pub const SOURCES: &[SourceFactory] =
+    &[SourceFactory::of::<claude::Transcripts>(), SourceFactory::of::<stats_cache::StatsCache>()];

@@ -7,7 +7,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::platform::FileStat;
-use crate::sources::roots::is_absent;
+use crate::sources::roots::{self, Root, is_absent};
+use crate::status::RootStatus;
 
 /// What one walk could not look into.
 pub(super) type Unreadable = Vec<(PathBuf, io::Error)>;
@@ -16,7 +17,8 @@ pub(super) type Unreadable = Vec<(PathBuf, io::Error)>;
 /// application, which repeat responses in part (ccusage/ccusage#1200), nor anything compressed or set aside.
 pub(super) fn is_transcript(name: &OsStr) -> bool {
     let name = name.as_encoded_bytes();
-    let ends = |suffix: &[u8]| name.len() > suffix.len() && name[name.len() - suffix.len()..].eq_ignore_ascii_case(suffix);
+    let ends =
+        |suffix: &[u8]| name.len() > suffix.len() && name[name.len() - suffix.len()..].eq_ignore_ascii_case(suffix);
     ends(b".jsonl") && !name.eq_ignore_ascii_case(b"journal.jsonl") && !name.eq_ignore_ascii_case(b"audit.jsonl")
 }
 
@@ -95,6 +97,22 @@ impl Scanner {
     }
 }
 
+/// Every root with the number of its transcripts.
+pub(super) fn probe(roots: &[PathBuf]) -> Vec<RootStatus> {
+    let mut scanner = Scanner::default();
+    let mut count = |root: &Root| {
+        let mut status = RootStatus { path: root.configured.clone(), state: root.state(), files: 0 };
+        if let Ok(Some(projects)) = &root.projects {
+            let unreadable = scanner.walk(projects, projects, &mut |_, _| status.files += 1);
+            if let Some((path, error)) = unreadable.first() {
+                status.state = format!("cannot read {}: {error}", path.display());
+            }
+        }
+        status
+    };
+    roots::resolve(roots).iter().map(&mut count).collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -134,7 +152,8 @@ mod tests {
         let root = dir.path().canonicalize().unwrap();
         std::fs::create_dir_all(root.join("-p/s/subagents/workflows/w")).unwrap();
         std::fs::create_dir_all(root.join("-p/folder.jsonl")).unwrap();
-        for file in ["-p/a.jsonl", "-p/s/b.JSONL", "-p/s/subagents/workflows/w/agent-c.jsonl", "-p/s/subagents/journal.jsonl"]
+        for file in
+            ["-p/a.jsonl", "-p/s/b.JSONL", "-p/s/subagents/workflows/w/agent-c.jsonl", "-p/s/subagents/journal.jsonl"]
         {
             std::fs::write(root.join(file), "").unwrap();
         }
@@ -160,7 +179,8 @@ mod tests {
         symlink(base.join("outside/x.jsonl"), root.join("x.jsonl")).unwrap();
         symlink(base.join("outside"), root.join("-o")).unwrap();
         symlink(root.join("nothing"), root.join("dangling.jsonl")).unwrap();
-        rustix::fs::mknodat(rustix::fs::CWD, root.join("f.jsonl"), rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
+        rustix::fs::mknodat(rustix::fs::CWD, root.join("f.jsonl"), rustix::fs::FileType::Fifo, 0o600.into(), 0)
+            .unwrap();
         assert_eq!(found(&root), ["-p/a.jsonl", "-p/data"]);
     }
 

@@ -173,7 +173,10 @@ mod tests {
             for piece in 1..=input.len() + 1 {
                 let mut buffer = LineBuffer { line_limit: 4, ..LineBuffer::new() };
                 let seen = lines(&mut buffer, &mut Slow(input.as_bytes(), piece.min(4)), u64::MAX);
-                assert_eq!((&seen.0[..], &seen.1), (&expected.iter().map(ToString::to_string).collect::<Vec<_>>()[..], &passed));
+                assert_eq!(
+                    (&seen.0[..], &seen.1),
+                    (&expected.iter().map(ToString::to_string).collect::<Vec<_>>()[..], &passed)
+                );
                 if passed.waiting > 4 {
                     assert!(buffer.waiting().len() <= 4, "what is skipped is not kept");
                 }
@@ -204,7 +207,8 @@ mod tests {
         input.extend_from_slice(&b"short\n".repeat(CHUNK));
         let mut buffer = LineBuffer::new();
         let mut longest = 0;
-        let passed = buffer.read(&mut &input[..], u64::MAX, &mut Fingerprint::default(), |line| longest = longest.max(line.len()));
+        let passed = buffer
+            .read(&mut &input[..], u64::MAX, &mut Fingerprint::default(), |line| longest = longest.max(line.len()));
         assert_eq!((passed.unwrap().bytes, longest), (input.len() as u64, 5 << 20));
         assert!(buffer.bytes.capacity() <= KEEP, "{}", buffer.bytes.capacity());
     }
