@@ -90,7 +90,7 @@ impl ModelPrices {
         &self.model.name
     }
 
-    /// The model's rows, oldest first.
+    /// Its rows, oldest first.
     pub fn rows(&self) -> impl Iterator<Item = &PriceRow> {
         self.model.rows.iter().map(|(_, row)| row)
     }
