@@ -168,12 +168,10 @@ pub fn resolve(group: GroupId, mut variants: Vec<UsageRecord>) -> Vec<(GroupId, 
     // (earliest time, smallest request id) of each response decides which of them keeps the plain id.
     let mut responses: Vec<((UnixMillis, Variant), (u64, u64, u64), UsageRecord)> = apart
         .into_iter()
-        .filter_map(|(prompt, mut members)| {
-            // The smallest name stands for all, in whatever order they came.
-            members.sort_by(|a, b| a.key.cmp(&b.key));
+        .filter_map(|(prompt, members)| {
+            let name = members.iter().map(|member| member.key.variant.clone()).min()?;
             let mut members = members.into_iter();
             let mut whole = members.next()?;
-            let name = whole.key.variant.clone();
             members.for_each(|member| whole.merge(member));
             Some(((whole.first_at, name), prompt, whole))
         })

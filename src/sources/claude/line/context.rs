@@ -1,5 +1,6 @@
 //! What a transcript knows beside its lines: names taken from its path, and what earlier lines said. No I/O.
 
+use std::ffi::OsStr;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -32,19 +33,16 @@ impl FileContext {
     pub fn new(projects: &Path, path: &Path, modified_at: UnixMillis) -> Self {
         let stem = path.file_stem().unwrap_or_default().to_string_lossy();
         let below = path.strip_prefix(projects).unwrap_or(path);
-        let mut folders: Vec<_> =
-            below.parent().into_iter().flat_map(Path::components).map(|folder| folder.as_os_str()).collect();
-        let slug = folders.first().map(|slug| slug.to_string_lossy().into_owned()).unwrap_or_default();
-        folders.reverse();
-        let session_fallback = std::iter::once(stem.clone())
-            .chain(folders.iter().map(|folder| folder.to_string_lossy()))
+        let folders: Vec<_> = below.parent().into_iter().flatten().map(OsStr::to_string_lossy).collect();
+        let session_fallback = std::iter::once(&stem)
+            .chain(folders.iter().rev())
             .find(|name| is_uuid(name))
-            .map_or_else(|| unknown_session(path), |name| Arc::from(&*name));
+            .map_or_else(|| unknown_session(path), |name| Arc::from(&**name));
         Self {
             agent: stem.strip_prefix("agent-").filter(|id| !id.is_empty()).map(Arc::from),
             stem: Arc::from(&*stem),
             session_fallback,
-            slug: Arc::from(slug),
+            slug: Arc::from(folders.first().map_or("unknown", |slug| slug)),
             modified_at,
             last_at: None,
             last_cwd: None,

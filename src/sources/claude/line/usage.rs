@@ -68,20 +68,20 @@ impl UsageObject<'_> {
         let in_split = split.map_or(0, |(five_minutes, one_hour)| five_minutes + one_hour);
         let cache_write = if self.cache_write == Count::Missing { in_split } else { stated_write };
 
-        let (cache_write_5m, cache_write_1h, has_split) = match split {
-            Some((five_minutes, one_hour)) if in_split == cache_write => (five_minutes, one_hour, cache_write > 0),
-            _ if cache_write == 0 && in_split == 0 => (0, 0, false),
+        let ((five_minutes, one_hour), has_split) = match split {
+            Some(stated) if in_split == cache_write => (stated, cache_write > 0),
+            _ if cache_write == 0 && in_split == 0 => ((0, 0), false),
             Some((_, one_hour)) if in_split > 0 => {
                 flags = flags.with(UsageFlags::SPLIT_MISMATCH);
                 let one_hour = one_hour.min(cache_write);
-                (cache_write - one_hour, one_hour, false)
+                ((cache_write - one_hour, one_hour), false)
             }
             _ => {
                 flags = flags.with(UsageFlags::SPLIT_MISSING);
-                (cache_write, 0, false)
+                ((cache_write, 0), false)
             }
         };
-        let tokens = TokenCounts { input, output, cache_write_5m, cache_write_1h, cache_read };
+        let tokens = TokenCounts { input, output, cache_write_5m: five_minutes, cache_write_1h: one_hour, cache_read };
         Some(Numbers { tokens, has_split, web, flags })
     }
 }
