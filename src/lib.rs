@@ -17,9 +17,11 @@
 pub mod clock;
 pub mod event;
 pub mod hub;
+pub mod ingest;
 pub mod merge;
 pub mod platform;
 pub mod plugin;
+pub mod pricing;
 pub mod route;
 pub mod sinks;
 pub mod status;

@@ -9,7 +9,7 @@ use jiff::{Span, ToSpan};
 use tokio::sync::Mutex;
 
 use crate::event::{Tally, UnixMillis};
-use crate::store::read::{DayRow, Readers};
+use crate::store::{DayRow, Readers};
 
 /// How many days the overview shows, today included.
 pub const DAYS: i32 = 30;

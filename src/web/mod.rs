@@ -27,7 +27,7 @@ use crate::clock::Clock;
 use crate::hub::Hub;
 use crate::plugin::{Routes, Stop};
 use crate::route::Response;
-use crate::store::read::Readers;
+use crate::store::Readers;
 use api::health::Health;
 use exchange::{Exchange, ExchangeLimits};
 use guard::Gate;

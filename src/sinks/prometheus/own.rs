@@ -10,8 +10,8 @@ use prometheus_client::registry::Unit;
 
 use super::families::{Families, Labels};
 use crate::event::UnixMillis;
-use crate::hub::{Hub, Snapshot, SourceTotals};
-use crate::status::{ProcessSample, SkipReason, SourceStatus};
+use crate::hub::{Hub, Snapshot};
+use crate::status::{ProcessSample, SkipReason, SourceStatus, SourceTotals};
 use crate::version;
 
 /// The metrics that stand under our own prefix.
@@ -77,14 +77,14 @@ impl Own {
                 name,
                 help,
                 None,
-                sources.iter().map(|(source, totals)| ([("source", *source)], read(totals))),
+                sources.iter().map(|(source, totals)| ([("source", source.as_str())], read(totals))),
             )?;
         }
-        let bytes = sources.iter().map(|(source, totals)| ([("source", *source)], totals.tally.bytes));
+        let bytes = sources.iter().map(|(source, totals)| ([("source", source.as_str())], totals.tally.bytes));
         families.counters("ingest_read", "Bytes of complete lines read", Some(&Unit::Bytes), bytes)?;
         let errors = sources.iter().flat_map(|(source, totals)| {
             SkipReason::ALL
-                .map(|reason| ([("source", *source), ("reason", reason.name())], totals.tally.skipped[reason as usize]))
+                .map(|reason| ([("source", source.as_str()), ("reason", reason.name())], totals.tally.skipped[reason as usize]))
         });
         families.counters("ingest_parse_errors", "Lines that were not taken as they stood", None, errors)?;
         let ingest = &self.snapshot.ingest;

@@ -142,7 +142,7 @@ impl Health {
             }
             let roots: Vec<Root> = words.roots.iter().map(Root::of).collect();
             troubles.extend(roots.iter().filter(|root| root.is_broken()).map(unreadable));
-            let skipped = snapshot.ingest.by_source.get(kind).map_or(0, |totals| totals.tally.skipped_total());
+            let skipped = snapshot.ingest.by_source.get(*kind).map_or(0, |totals| totals.tally.skipped_total());
             sources.push(SourceHealth {
                 kind,
                 files: status.files.load(Relaxed),

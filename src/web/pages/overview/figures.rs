@@ -7,7 +7,7 @@ use jiff::civil::Date;
 use super::Facts;
 use crate::event::{Tally, TokenCounts};
 use crate::hub::Snapshot;
-use crate::store::read::DayRow;
+use crate::store::DayRow;
 use crate::web::pages::chart::{Column, Coordinate};
 use crate::web::pages::format::{self, Count, percent, share, usd};
 
