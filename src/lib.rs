@@ -14,7 +14,10 @@
 //! - [`platform`], [`synthetic`]: what differs between operating systems; made-up transcripts with the truth beside them.
 //! - [`version`]: which build this is.
 
+pub mod app;
+pub mod cli;
 pub mod clock;
+pub mod config;
 pub mod event;
 pub mod hub;
 pub mod ingest;
@@ -24,7 +27,10 @@ pub mod plugin;
 pub mod pricing;
 pub mod route;
 pub mod sinks;
+pub mod sources;
 pub mod status;
 pub mod store;
+pub mod supervise;
+pub mod synthetic;
 pub mod version;
 pub mod web;

@@ -26,6 +26,7 @@ const CARRIED_CHANGES: usize = 1_000;
 pub struct Store {
     pub(super) db: Connection,
     pub(super) path: PathBuf,
+    pub(super) backups: PathBuf,
     pub(super) retention_floor: Option<UnixMillis>,
     pub(super) totals: Totals,
     prices: Arc<PriceTable>,
@@ -50,9 +51,22 @@ pub struct Committed {
 impl Store {
     /// Opens or creates the history.
     pub fn open(options: &OpenOptions, prices: Arc<PriceTable>) -> Result<Opened, StoreError> {
-        let (db, lock, recovery, unchecked) = open(options)?;
+        Self::opened(open(options)?, options, prices)
+    }
+
+    /// Puts aside a file that was found to be damaged while it was in use, and opens what takes its place.
+    pub fn open_damaged(options: &OpenOptions, prices: Arc<PriceTable>, reason: &str) -> Result<Opened, StoreError> {
+        Self::opened(super::open::open_damaged(options, reason)?, options, prices)
+    }
+
+    fn opened(
+        (db, lock, recovery, unchecked): super::open::Sound,
+        options: &OpenOptions,
+        prices: Arc<PriceTable>,
+    ) -> Result<Opened, StoreError> {
         let mut store = Self {
             path: options.path.clone(),
+            backups: options.backups.clone(),
             retention_floor: meta(&db, "retention_floor")?.map(UnixMillis),
             totals: Totals::load(&db)?,
             prices,
@@ -89,6 +103,10 @@ impl Store {
         messages: &[(&'static str, SourceMessage)],
         now: UnixMillis,
     ) -> Result<Committed, StoreError> {
+        #[cfg(feature = "mutants")]
+        if let Some(mutant) = super::mutants::Mutant::chosen() {
+            return mutant.commit(self, messages, now);
+        }
         let outcome = self.try_commit(messages, now);
         if outcome.is_err() {
             // They may name rows that were rolled back.
@@ -100,7 +118,7 @@ impl Store {
         outcome
     }
 
-    fn try_commit(
+    pub(super) fn try_commit(
         &mut self,
         messages: &[(&'static str, SourceMessage)],
         now: UnixMillis,
@@ -363,6 +381,14 @@ impl Merging<'_> {
     fn batch(&mut self, source: &'static str, batch: &SourceBatch) -> Result<(), StoreError> {
         self.source = self.words.id(self.db, &source.into())?;
         for record in &batch.records {
+            #[cfg(feature = "mutants")]
+            let record = &{
+                let mut record = record.clone();
+                if let Some(mutant) = super::mutants::Mutant::chosen() {
+                    mutant.disguise(&mut record, self.revision);
+                }
+                record
+            };
             self.claim(record)?;
         }
         for ReportedCost { session, at, usd } in &batch.reported_costs {
@@ -389,13 +415,14 @@ impl Merging<'_> {
     /// Merges one claim with what is known of its response.
     fn claim(&mut self, record: &UsageRecord) -> Result<(), StoreError> {
         let group = record.key.group;
+        let too_old = self.retention_floor.is_some_and(|floor| record.first_at.0 < floor.0.saturating_add(STRADDLE_MS));
+        // Nearly every claim is about a new response, so putting it in is tried before anything is looked up.
+        if !too_old && self.insert(group, record.clone(), false)? {
+            return Ok(());
+        }
         let Some(stored) = load(self.db, self.words, group)? else {
-            if self.retention_floor.is_some_and(|floor| record.first_at.0 < floor.0.saturating_add(STRADDLE_MS)) {
-                self.counters.below_retention += 1;
-                return Ok(());
-            }
-            self.counters.new_responses += 1;
-            return self.insert(group, record.clone(), false);
+            self.counters.below_retention += 1;
+            return Ok(());
         };
         if stored.several {
             let mut variants = self.variants(group)?;
@@ -476,7 +503,6 @@ impl Merging<'_> {
                     self.replace(&stored, record, true)?;
                 }
                 None => {
-                    self.counters.new_responses += 1;
                     self.insert(id, record, true)?;
                 }
             }
@@ -484,19 +510,27 @@ impl Merging<'_> {
         Ok(())
     }
 
-    fn insert(&mut self, id: GroupId, record: UsageRecord, several: bool) -> Result<(), StoreError> {
+    /// `false`: the response is there already, and nothing was done.
+    fn insert(&mut self, id: GroupId, record: UsageRecord, several: bool) -> Result<bool, StoreError> {
         let stored = self.stored(id, record, several)?;
-        let share = stored.save(self.db, self.words, None)?;
+        let Some(share) = stored.save(self.db, self.words)? else {
+            self.revision -= 1;
+            return Ok(false);
+        };
+        self.counters.new_responses += 1;
         self.deltas.add(&share)?;
-        self.note(&stored, None)
+        self.note(&stored, None)?;
+        Ok(true)
     }
 
     fn replace(&mut self, old: &Stored, record: UsageRecord, several: bool) -> Result<(), StoreError> {
         let stored = self.stored(old.id, record, several)?;
         self.deltas.remove(&old.share(self.db, self.words)?)?;
         self.keep_prior(old, stored.revision)?;
-        let share = stored.save(self.db, self.words, Some(old.revision))?;
-        self.deltas.add(&share)?;
+        self.delete(old)?;
+        if let Some(share) = stored.save(self.db, self.words)? {
+            self.deltas.add(&share)?;
+        }
         self.note(&stored, Some(old))
     }
 
@@ -504,9 +538,14 @@ impl Merging<'_> {
         self.revision += 1;
         self.deltas.remove(&old.share(self.db, self.words)?)?;
         self.keep_prior(old, self.revision)?;
-        self.db.prepare_cached("DELETE FROM response WHERE revision = ?1")?.execute([int(old.revision)?])?;
+        self.delete(old)?;
         let before = old.event(self.db, self.words)?;
         self.push(Change { revision: self.revision, before: Some(before), after: None });
+        Ok(())
+    }
+
+    fn delete(&mut self, old: &Stored) -> Result<(), StoreError> {
+        self.db.prepare_cached("DELETE FROM response WHERE revision = ?1")?.execute([int(old.revision)?])?;
         Ok(())
     }
 
