@@ -244,7 +244,7 @@ impl QuerySource {
 }
 
 /// A fact: one response as the history holds it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Event {
     /// Stable over restarts and re-reads; a receiver can be idempotent by it.
     pub id: GroupId,

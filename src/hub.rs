@@ -10,7 +10,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::broadcast;
 
 use crate::event::{Change, QuerySource, Tally, UnixMillis};
-use crate::status::{LineTally, SourceStatus};
+use crate::status::{SourceStatus, SourceTotals};
 
 /// Everything that is known at one revision. Immutable.
 #[derive(Clone, Debug, Default)]
@@ -41,24 +41,13 @@ pub struct Snapshot {
 /// What the spine did since the history began (`by_source`), and since the process started (the rest).
 #[derive(Clone, Debug, Default)]
 pub struct IngestTotals {
-    pub by_source: BTreeMap<&'static str, SourceTotals>,
+    pub by_source: BTreeMap<String, SourceTotals>,
     pub commits: u64,
     pub last_commit_at: Option<UnixMillis>,
     /// How long commits took.
     pub commit_seconds: Histogram,
     /// Time from writing a line to having it committed.
     pub lag_seconds: Histogram,
-}
-
-/// One source's counters.
-#[derive(Clone, Debug, Default)]
-pub struct SourceTotals {
-    pub tally: LineTally,
-    pub new_responses: u64,
-    pub corrections: u64,
-    pub duplicates: u64,
-    /// Claims older than what retention has removed; taking them would bring deleted rows back.
-    pub below_retention: u64,
 }
 
 /// A histogram over [`BUCKETS`].

@@ -16,7 +16,10 @@
 pub mod clock;
 pub mod event;
 pub mod hub;
+pub mod ingest;
 pub mod merge;
 pub mod platform;
 pub mod plugin;
+pub mod pricing;
 pub mod status;
+pub mod store;

@@ -150,7 +150,8 @@ pub fn prompt_of(tokens: TokenCounts) -> (u64, u64, u64) {
 /// The collision guard: main-thread lines under different request ids *and* with different prompts are different
 /// responses of a gateway that reuses its message id; with the same prompt they are replays. Side-chain lines and
 /// lines without a request id join the response with their prompt, else the earliest one.
-pub fn resolve(group: GroupId, variants: Vec<UsageRecord>) -> Vec<(GroupId, UsageRecord)> {
+pub fn resolve(group: GroupId, mut variants: Vec<UsageRecord>) -> Vec<(GroupId, UsageRecord)> {
+    variants.sort_by(|a, b| a.key.variant.cmp(&b.key.variant));
     let mut apart: BTreeMap<(u64, u64, u64), Vec<UsageRecord>> = BTreeMap::new();
     let mut floating = None::<UsageRecord>;
     for record in variants {

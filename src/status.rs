@@ -93,6 +93,17 @@ impl LineTally {
     }
 }
 
+/// One source's counters since the history began.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct SourceTotals {
+    pub tally: LineTally,
+    pub new_responses: u64,
+    pub corrections: u64,
+    pub duplicates: u64,
+    /// Claims older than what retention has removed; taking them would bring deleted rows back.
+    pub below_retention: u64,
+}
+
 /// A root directory as the last scan found it.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct RootStatus {

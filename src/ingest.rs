@@ -1,0 +1,196 @@
+//! The spine: one plain thread that takes what sources claim, commits it, and shows the result. No async, no lock that
+//! a reader could hold, no plugin's name.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, never, select, tick};
+
+use crate::clock::Clock;
+use crate::event::UnixMillis;
+use crate::hub::{Commit, Hub, IngestTotals};
+use crate::plugin::{SourceMessage, Stop};
+use crate::store::{Store, StoreError, latest_backup};
+
+/// A transaction ends when it holds this many claims: enough to make commits rare in a first read, and few enough for
+/// memory.
+const CLAIMS_PER_COMMIT: usize = 20_000;
+
+/// Or this many messages.
+const MESSAGES_PER_COMMIT: usize = 512;
+
+/// What the spine works with.
+pub struct Ingest {
+    pub store: Store,
+    pub inbox: Receiver<(&'static str, SourceMessage)>,
+    pub hub: Hub,
+    pub clock: Clock,
+    pub stop: Stop,
+    /// Sources whose first catch-up makes the numbers whole.
+    pub awaited: BTreeSet<&'static str>,
+    /// Somebody found damaged pages.
+    pub damage: Receiver<String>,
+    pub upkeep: Upkeep,
+}
+
+/// What is done once a day, in between.
+#[derive(Clone, Copy, Debug)]
+pub struct Upkeep {
+    /// Detail older than this is removed; 0 keeps it for ever.
+    pub retention_days: u32,
+    /// How many daily backups are kept; 0 makes none.
+    pub backups: usize,
+    /// Whether this run does upkeep at all: a one-off catch-up does not.
+    pub enabled: bool,
+}
+
+/// The state of the spine between commits.
+struct Spine {
+    store: Store,
+    hub: Hub,
+    clock: Clock,
+    stop: Stop,
+    awaited: BTreeSet<&'static str>,
+    totals: IngestTotals,
+    trouble: Option<String>,
+    upkeep: Upkeep,
+    pruned_at: Option<UnixMillis>,
+}
+
+impl Ingest {
+    /// Works until every source has hung up, and gives the store back. An error is one that trying again won't mend.
+    pub fn run(self) -> Result<Store, StoreError> {
+        let Self { store, inbox, hub, clock, stop, awaited, damage, upkeep } = self;
+        let totals = IngestTotals::default();
+        let mut spine = Spine { store, hub, clock, stop, awaited, totals, trouble: None, upkeep, pruned_at: None };
+        spine.publish(None)?;
+        let hourly = if upkeep.enabled { tick(Duration::from_secs(3_600)) } else { never() };
+        loop {
+            let message = select! {
+                recv(inbox) -> message => message,
+                recv(damage) -> reason => match reason {
+                    Ok(reason) => return Err(StoreError::Corrupt { path: spine.store.path().to_owned(), reason }),
+                    Err(_) => inbox.recv(),
+                },
+                recv(hourly) -> _ => {
+                    spine.maintain();
+                    continue;
+                }
+            };
+            let Ok(message) = message else { break };
+            let messages = gather(message, &inbox);
+            if !spine.commit(&messages)? {
+                break;
+            }
+        }
+        Ok(spine.store)
+    }
+}
+
+/// Takes what else is already waiting into the same transaction; waits for nothing.
+fn gather(
+    first: (&'static str, SourceMessage),
+    inbox: &Receiver<(&'static str, SourceMessage)>,
+) -> Vec<(&'static str, SourceMessage)> {
+    let claims = |message: &SourceMessage| match message {
+        SourceMessage::Batch(batch) => batch.records.len(),
+        _ => 0,
+    };
+    let mut held = claims(&first.1);
+    let mut messages = vec![first];
+    while held < CLAIMS_PER_COMMIT && messages.len() < MESSAGES_PER_COMMIT {
+        let Ok(next) = inbox.try_recv() else { break };
+        held += claims(&next.1);
+        messages.push(next);
+    }
+    messages
+}
+
+impl Spine {
+    /// Commits, however long the disk refuses; `false`: the house stopped first. Nothing is lost then, since the
+    /// position has not moved either.
+    fn commit(&mut self, messages: &[(&'static str, SourceMessage)]) -> Result<bool, StoreError> {
+        let mut pause = Duration::from_millis(250);
+        loop {
+            let started = Instant::now();
+            match self.store.commit(messages, self.clock.now()) {
+                Ok(committed) => {
+                    self.totals.commits += 1;
+                    self.totals.commit_seconds.observe(started.elapsed().as_secs_f64());
+                    self.totals.last_commit_at = Some(self.clock.now());
+                    if self.trouble.take().is_some() {
+                        tracing::info!("the database can be written again; nothing was lost");
+                    }
+                    for source in committed.caught_up {
+                        self.awaited.remove(source);
+                    }
+                    if self.awaited.is_empty() {
+                        self.observe_lag(messages);
+                    }
+                    self.publish(committed.changes)?;
+                    return Ok(true);
+                }
+                Err(error) if error.is_passing() => {
+                    if self.trouble.is_none() {
+                        tracing::error!(%error, "cannot store what was read; will try again until it works");
+                    }
+                    self.trouble = Some(error.to_string());
+                    self.publish(None).or_else(|error| if error.is_passing() { Ok(()) } else { Err(error) })?;
+                }
+                Err(error) => return Err(error),
+            }
+            if self.stop.sleep(pause) {
+                return Ok(false);
+            }
+            pause = (pause * 2).min(Duration::from_secs(10));
+        }
+    }
+
+    fn observe_lag(&mut self, messages: &[(&'static str, SourceMessage)]) {
+        let now = self.clock.now();
+        for (_, message) in messages {
+            if let SourceMessage::Batch(batch) = message
+                && let Some(written_at) = batch.written_at
+                && !batch.records.is_empty()
+            {
+                let lag = Duration::from_millis(now.0.saturating_sub(written_at.0).max(0).unsigned_abs());
+                self.totals.lag_seconds.observe(lag.as_secs_f64());
+            }
+        }
+    }
+
+    fn publish(&mut self, changes: Option<Vec<crate::event::Change>>) -> Result<(), StoreError> {
+        let mut snapshot = self.store.snapshot()?;
+        snapshot.ready = self.awaited.is_empty();
+        snapshot.ingest = IngestTotals { by_source: snapshot.ingest.by_source, ..self.totals.clone() };
+        if let Some(trouble) = &self.trouble {
+            snapshot.troubles.insert("database", trouble.clone());
+        }
+        self.hub.publish(Commit { snapshot: Arc::new(snapshot), changes: changes.map(Into::into) });
+        Ok(())
+    }
+
+    /// Backups and retention. Their failure is told and tried again; it never stops ingest.
+    fn maintain(&mut self) {
+        let now = self.clock.now();
+        let due = |last: Option<UnixMillis>| last.is_none_or(|last| now.0 - last.0 >= UnixMillis::DAY);
+        if self.upkeep.backups > 0 && due(latest_backup(self.store.path())) {
+            match self.store.backup_daily(now, self.upkeep.backups) {
+                Ok(backup) => tracing::info!(path = %backup.path.display(), bytes = backup.size_bytes, "backed up"),
+                Err(error) => tracing::warn!(%error, "the daily backup failed; will try again in an hour"),
+            }
+        }
+        if self.upkeep.retention_days > 0 && due(self.pruned_at) {
+            match self.store.prune(self.upkeep.retention_days, now, false) {
+                Ok(report) => {
+                    self.pruned_at = Some(now);
+                    if report.responses > 0 {
+                        tracing::info!(responses = report.responses, "removed the detail of old responses");
+                    }
+                }
+                Err(error) => tracing::warn!(%error, "retention failed; will try again in an hour"),
+            }
+        }
+    }
+}

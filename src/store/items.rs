@@ -1,0 +1,142 @@
+//! Positions in files, as sources commit them.
+
+use std::collections::BTreeMap;
+
+use rusqlite::{Connection, Row, params};
+
+use super::{StoreError, count, int};
+use crate::event::UnixMillis;
+use crate::plugin::Checkpoint;
+use crate::status::{LineTally, SourceTotals};
+
+/// Writes a position; a renamed item leaves its old place.
+pub(super) fn save(
+    db: &Connection,
+    source: &str,
+    checkpoint: &Checkpoint,
+    renamed_from: Option<&[u8]>,
+) -> Result<(), StoreError> {
+    if let Some(old) = renamed_from {
+        db.prepare_cached("DELETE FROM item WHERE source = ?1 AND path = ?2")?.execute(params![source, old])?;
+    }
+    let Checkpoint {
+        path,
+        device,
+        inode,
+        size,
+        mtime_ns,
+        ctime_ns,
+        offset,
+        generation,
+        head_len,
+        head_hash,
+        tail_hash,
+        cursor,
+        tally,
+        gone_at,
+        error,
+    } = checkpoint;
+    let tally = serde_json::to_string(tally).map_err(|error| StoreError::Range(error.to_string()))?;
+    db.prepare_cached(
+        "INSERT OR REPLACE INTO item (source, path, device, inode, size, mtime_ns, ctime_ns, offset, generation,
+             head_len, head_hash, tail_hash, cursor, tally, gone_at, error)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)",
+    )?
+    .execute(params![
+        source,
+        path,
+        device.cast_signed(),
+        inode.cast_signed(),
+        int(*size)?,
+        mtime_ns,
+        ctime_ns,
+        int(*offset)?,
+        int(*generation)?,
+        int(*head_len)?,
+        head_hash.cast_signed(),
+        tail_hash.cast_signed(),
+        cursor,
+        tally,
+        gone_at.map(|at| at.0),
+        error
+    ])?;
+    Ok(())
+}
+
+/// Every position of a source.
+pub(super) fn all(db: &Connection, source: &str) -> Result<Vec<Checkpoint>, StoreError> {
+    let mut statement = db.prepare(
+        "SELECT path, device, inode, size, mtime_ns, ctime_ns, offset, generation, head_len, head_hash, tail_hash,
+             cursor, tally, gone_at, error FROM item WHERE source = ?1",
+    )?;
+    let rows = statement.query_map([source], |row| Ok(read(row)))?;
+    rows.map(|row| row.map_err(StoreError::from).flatten()).collect()
+}
+
+fn read(row: &Row<'_>) -> Result<Checkpoint, StoreError> {
+    Ok(Checkpoint {
+        path: row.get(0)?,
+        device: row.get::<_, i64>(1)?.cast_unsigned(),
+        inode: row.get::<_, i64>(2)?.cast_unsigned(),
+        size: count(row.get(3)?)?,
+        mtime_ns: row.get(4)?,
+        ctime_ns: row.get(5)?,
+        offset: count(row.get(6)?)?,
+        generation: count(row.get(7)?)?,
+        head_len: count(row.get(8)?)?,
+        head_hash: row.get::<_, i64>(9)?.cast_unsigned(),
+        tail_hash: row.get::<_, i64>(10)?.cast_unsigned(),
+        cursor: row.get(11)?,
+        tally: parse_tally(&row.get::<_, String>(12)?)?,
+        gone_at: row.get::<_, Option<i64>>(13)?.map(UnixMillis),
+        error: row.get(14)?,
+    })
+}
+
+pub(super) fn parse_tally(text: &str) -> Result<LineTally, StoreError> {
+    serde_json::from_str(text).map_err(|error| StoreError::Range(format!("unreadable tally: {error}")))
+}
+
+/// Forgets positions of files that have been gone since before `cutoff`; their responses stay.
+pub(super) fn forget_gone(db: &Connection, cutoff: UnixMillis) -> Result<u64, StoreError> {
+    Ok(db.execute("DELETE FROM item WHERE gone_at < ?1", [cutoff.0])? as u64)
+}
+
+/// Counters of every source since the history began.
+pub(super) fn sources(db: &Connection) -> Result<BTreeMap<String, SourceTotals>, StoreError> {
+    let mut statement =
+        db.prepare("SELECT name, tally, new_responses, corrections, duplicates, below_retention FROM source")?;
+    let mut rows = statement.query([])?;
+    let mut sources = BTreeMap::new();
+    while let Some(row) = rows.next()? {
+        sources.insert(
+            row.get(0)?,
+            SourceTotals {
+                tally: parse_tally(&row.get::<_, String>(1)?)?,
+                new_responses: count(row.get(2)?)?,
+                corrections: count(row.get(3)?)?,
+                duplicates: count(row.get(4)?)?,
+                below_retention: count(row.get(5)?)?,
+            },
+        );
+    }
+    Ok(sources)
+}
+
+pub(super) fn save_source(db: &Connection, name: &str, totals: &SourceTotals) -> Result<(), StoreError> {
+    let SourceTotals { tally, new_responses, corrections, duplicates, below_retention } = totals;
+    let tally = serde_json::to_string(tally).map_err(|error| StoreError::Range(error.to_string()))?;
+    db.prepare_cached(
+        "INSERT OR REPLACE INTO source (name, tally, new_responses, corrections, duplicates, below_retention)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    )?
+    .execute(params![
+        name,
+        tally,
+        int(*new_responses)?,
+        int(*corrections)?,
+        int(*duplicates)?,
+        int(*below_retention)?
+    ])?;
+    Ok(())
+}

@@ -1,0 +1,225 @@
+//! What keeps the file healthy over years: backups, recovery from damage, and retention of detail.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+
+use super::open::{beside, check_pages, meta, set_meta};
+use super::{Store, StoreError, count, items};
+use crate::event::UnixMillis;
+use crate::platform;
+
+/// A copy of the database that was checked after it was made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Backup {
+    pub path: PathBuf,
+    pub size_bytes: u64,
+}
+
+/// Copies the database while it is in use, by SQLite's own backup interface: a plain copy of the file would miss what
+/// is still in the write-ahead log. The copy gets its name only when it is whole and has been checked.
+pub fn backup(from: &Connection, to: &Path) -> Result<Backup, StoreError> {
+    let failed = |error: std::io::Error| StoreError::Unavailable(format!("writing {}: {error}", to.display()));
+    if let Some(directory) = to.parent().filter(|directory| !directory.as_os_str().is_empty()) {
+        platform::create_private_dir(directory).map_err(failed)?;
+    }
+    let partial = beside(to, ".partial");
+    remove_if_there(&partial).map_err(failed)?;
+    platform::create_private_file(&partial).map_err(failed)?;
+    let mut copy = Connection::open(&partial)?;
+    {
+        let steps = rusqlite::backup::Backup::new(from, &mut copy)?;
+        // In steps, so that a writer waiting for the source gets its turn.
+        steps.run_to_completion(2_000, Duration::from_millis(1), None)?;
+    }
+    copy.pragma_update(None, "journal_mode", "DELETE")?;
+    check_pages(&mut copy, Duration::MAX)?;
+    copy.close().map_err(|(_, error)| error)?;
+    std::fs::File::open(&partial).and_then(|file| file.sync_all()).map_err(failed)?;
+    std::fs::rename(&partial, to).map_err(failed)?;
+    let size_bytes = std::fs::metadata(to).map_err(failed)?.len();
+    Ok(Backup { path: to.to_owned(), size_bytes })
+}
+
+fn remove_if_there(path: &Path) -> std::io::Result<()> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
+    }
+}
+
+/// Where automatic backups of a database live.
+pub(super) fn backup_dir(database: &Path) -> PathBuf {
+    beside(database, ".backups")
+}
+
+/// Backups of a database, newest first.
+fn backups(database: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = std::fs::read_dir(backup_dir(database)) else { return Vec::new() };
+    let mut found: Vec<PathBuf> = entries
+        .filter_map(|entry| Some(entry.ok()?.path()))
+        .filter(|path| path.extension().is_some_and(|extension| extension == "db"))
+        .collect();
+    // The name is the time.
+    found.sort();
+    found.reverse();
+    found
+}
+
+/// When the newest automatic backup was made, by its name.
+pub fn latest_backup(database: &Path) -> Option<UnixMillis> {
+    let newest = backups(database).into_iter().next()?;
+    newest.file_stem()?.to_str()?.parse().ok().map(UnixMillis)
+}
+
+/// Removes automatic backups beyond the newest `keep`.
+pub fn prune_backups(database: &Path, keep: usize) -> std::io::Result<()> {
+    for old in backups(database).into_iter().skip(keep) {
+        std::fs::remove_file(old)?;
+    }
+    Ok(())
+}
+
+/// What was done about a damaged database.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recovery {
+    pub reason: String,
+    /// The damaged file, kept.
+    pub kept_as: PathBuf,
+    /// The backup that took its place; none: a new history was begun, and transcripts still on disk are read again.
+    pub restored_from: Option<PathBuf>,
+}
+
+impl Recovery {
+    /// Puts the damaged file aside and a good backup in its place.
+    pub(super) fn run(database: &Path, reason: &str, now: UnixMillis) -> Result<Self, StoreError> {
+        let unusable = |what: &str, error: std::io::Error| StoreError::Unusable {
+            path: database.to_owned(),
+            reason: format!("{what}: {error}"),
+        };
+        let kept_as = beside(database, &format!(".corrupt-{}", now.0));
+        if database.exists() {
+            std::fs::rename(database, &kept_as)
+                .map_err(|error| unusable("cannot put the damaged file aside", error))?;
+        }
+        for suffix in ["-wal", "-shm", "-journal"] {
+            let from = beside(database, suffix);
+            if from.exists() {
+                std::fs::rename(&from, beside(&kept_as, suffix))
+                    .map_err(|error| unusable("cannot put the damaged journal aside", error))?;
+            }
+        }
+        let restored_from = backups(database).into_iter().find(|backup| is_good(backup));
+        if let Some(backup) = &restored_from {
+            std::fs::copy(backup, database).map_err(|error| unusable("cannot restore the backup", error))?;
+        }
+        Ok(Self { reason: reason.to_owned(), kept_as, restored_from })
+    }
+
+    /// One sentence for people.
+    pub fn words(&self) -> String {
+        let next = match &self.restored_from {
+            Some(backup) => format!("restored {} and read the transcripts since then again", backup.display()),
+            None => "there was no backup, so the history was rebuilt from the transcripts that still exist".to_owned(),
+        };
+        format!("the database was damaged ({}); kept it as {}; {next}", self.reason, self.kept_as.display())
+    }
+}
+
+fn is_good(backup: &Path) -> bool {
+    let checked = Connection::open_with_flags(backup, OpenFlags::SQLITE_OPEN_READ_ONLY)
+        .map_err(StoreError::from)
+        .and_then(|mut db| check_pages(&mut db, Duration::MAX));
+    checked.is_ok_and(|whole| whole)
+}
+
+/// What retention did or would do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct PruneReport {
+    /// Responses older than this lose their detail; their sums stay for ever.
+    pub cutoff_ms: i64,
+    pub responses: u64,
+    /// Older responses that stay because a delivery has not sent them yet.
+    pub held: u64,
+}
+
+/// Rows removed in one transaction, so that the write-ahead log stays small and ingest gets its turn.
+const PRUNE_STEP: i64 = 5_000;
+
+/// Once detail has been removed, a claim from this long after the cutoff is refused unless its response is there: its
+/// earlier lines may have been removed.
+pub(super) const STRADDLE_MS: i64 = 3_600_000;
+
+impl Store {
+    /// Removes the detail of responses older than `days`; rollups, sessions and series stay. Never trusts a clock that
+    /// runs ahead: time is at most a day after the newest response.
+    pub fn prune(&mut self, days: u32, now: UnixMillis, dry_run: bool) -> Result<PruneReport, StoreError> {
+        let newest: Option<i64> = self.db.query_row(
+            "SELECT max(at) FROM response WHERE at <= ?1",
+            [now.0.saturating_add(UnixMillis::DAY)],
+            |row| row.get(0),
+        )?;
+        let today = newest.map_or(now.0, |newest| now.0.min(newest.saturating_add(UnixMillis::DAY)));
+        let cutoff = UnixMillis(today - i64::from(days) * UnixMillis::DAY).utc_day() * UnixMillis::DAY;
+        let held_from: i64 =
+            self.db.query_row("SELECT coalesce(min(revision), ?1) FROM cursor", [i64::MAX], |row| row.get(0))?;
+        let (responses, held): (i64, i64) = self.db.query_row(
+            "SELECT count(*) FILTER (WHERE revision <= ?2), count(*) FILTER (WHERE revision > ?2)
+             FROM response WHERE at < ?1",
+            [cutoff, held_from],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )?;
+        let report = PruneReport { cutoff_ms: cutoff, responses: count(responses)?, held: count(held)? };
+        if dry_run || responses == 0 {
+            return Ok(report);
+        }
+        // The floor first: a kill between two steps must not let a re-read bring removed rows back.
+        let floor = meta(&self.db, "retention_floor")?.unwrap_or(i64::MIN).max(cutoff);
+        set_meta(&self.db, "retention_floor", floor)?;
+        self.retention_floor = Some(UnixMillis(floor));
+        loop {
+            let tx = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let removed = tx.execute(
+                "DELETE FROM response WHERE revision IN
+                     (SELECT revision FROM response WHERE at < ?1 AND revision <= ?2 LIMIT ?3)",
+                [cutoff, held_from, PRUNE_STEP],
+            )?;
+            tx.commit()?;
+            if removed == 0 {
+                break;
+            }
+        }
+        self.db.execute(
+            "DELETE FROM variant WHERE json_extract(record, '$.first_at') < ?1
+                 AND NOT EXISTS (SELECT 1 FROM response WHERE id = variant.message)",
+            [cutoff],
+        )?;
+        self.db.execute(
+            "DELETE FROM correction WHERE revision <= ?1 AND revision <= ?2",
+            [held_from, self.oldest_kept_revision()?],
+        )?;
+        items::forget_gone(&self.db, UnixMillis(today - 90 * UnixMillis::DAY))?;
+        self.totals.responses = self.totals.responses.saturating_sub(report.responses);
+        self.db.execute_batch("PRAGMA optimize")?;
+        Ok(report)
+    }
+
+    fn oldest_kept_revision(&self) -> Result<i64, StoreError> {
+        Ok(self.db.query_row("SELECT coalesce(min(revision), 0) FROM response", [], |row| row.get(0))?)
+    }
+
+    /// Makes a dated backup beside the database and keeps the newest `keep`.
+    pub fn backup_daily(&self, now: UnixMillis, keep: usize) -> Result<Backup, StoreError> {
+        let to = backup_dir(&self.path).join(format!("{:015}.db", now.0));
+        let backup = backup(&self.db, &to)?;
+        prune_backups(&self.path, keep).map_err(|error| StoreError::Unavailable(error.to_string()))?;
+        Ok(backup)
+    }
+
+    /// Looks at every page and index; the full check.
+    pub fn check(&self) -> Result<(), StoreError> {
+        let verdict: String = self.db.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
+        if verdict == "ok" { Ok(()) } else { Err(StoreError::Corrupt { path: self.path.clone(), reason: verdict }) }
+    }
+}

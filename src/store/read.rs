@@ -1,0 +1,279 @@
+//! Queries: read-only connections for the pages, the API and `doctor`. They never hold up the writer and never
+//! checkpoint. Calls block; on the async side they belong into `spawn_blocking`.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use rusqlite::{Connection, OpenFlags, params};
+
+use super::dictionary::Dictionary;
+use super::open::{check_pages, harden, meta};
+use super::totals::{QUARTER, tally};
+use super::{StoreError, count, items, log};
+use crate::event::{Change, Tally, UnixMillis};
+use crate::plugin::Checkpoint;
+
+/// A few read-only connections, opened when needed.
+#[derive(Clone)]
+pub struct Readers {
+    path: PathBuf,
+    idle: Arc<Mutex<Vec<Connection>>>,
+}
+
+/// How many connections are kept open.
+const KEPT: usize = 4;
+
+/// A day of the trend.
+#[derive(Clone, Debug, PartialEq)]
+pub struct DayRow {
+    pub date: Date,
+    pub tally: Tally,
+    pub by_model: BTreeMap<Arc<str>, Tally>,
+    /// Tokens that Claude Code's own statistics state for a day that transcripts do not cover, where that is more than
+    /// the transcripts have. An estimate: not de-duplicated, by UTC day, and never added to anything.
+    pub estimate: Option<u64>,
+    /// Transcripts of this day may have been deleted before they were read.
+    pub partial: bool,
+}
+
+/// A model without a price.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct UnpricedModel {
+    pub model: String,
+    pub tokens: u64,
+}
+
+/// A file and how far it has been read.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ItemRow {
+    pub source: String,
+    pub checkpoint: Checkpoint,
+}
+
+/// What `doctor` and the pages want to know of the file.
+#[derive(Clone, Debug, Default, PartialEq, Eq, serde::Serialize)]
+pub struct Facts {
+    pub responses: u64,
+    pub sessions: u64,
+    pub projects: u64,
+    pub revision: u64,
+    pub first_at_ms: Option<i64>,
+    pub last_at_ms: Option<i64>,
+    pub price_table: Option<String>,
+    pub retention_floor_ms: Option<i64>,
+    pub limit_reset_at_ms: Option<i64>,
+    pub recovered: Option<String>,
+    pub unpriced: Vec<UnpricedModel>,
+}
+
+impl Readers {
+    pub fn new(path: &Path) -> Self {
+        Self { path: path.to_owned(), idle: Arc::default() }
+    }
+
+    fn with<T>(&self, query: impl FnOnce(&mut Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let mut db = match idle {
+            Some(db) => db,
+            None => self.connect()?,
+        };
+        let outcome = query(&mut db);
+        // A connection that failed may look at a file that has been replaced.
+        if outcome.is_ok() {
+            let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
+            if idle.len() < KEPT {
+                idle.push(db);
+            }
+        }
+        outcome
+    }
+
+    fn connect(&self) -> Result<Connection, StoreError> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let db = Connection::open_with_flags(&self.path, flags)?;
+        db.busy_timeout(Duration::from_secs(2))?;
+        db.pragma_update(None, "query_only", true)?;
+        db.pragma_update(None, "wal_autocheckpoint", 0)?;
+        db.pragma_update(None, "cache_size", -2_000)?;
+        harden(&db)?;
+        Ok(db)
+    }
+
+    /// Closes idle connections: the file under them is about to be replaced.
+    pub fn forget(&self) {
+        self.idle.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// Every day from `from` to `to`, both included, as the zone cuts them; days without usage, too.
+    pub fn days(&self, from: Date, to: Date, zone: &TimeZone) -> Result<Vec<DayRow>, StoreError> {
+        self.with(|db| {
+            let coverage = coverage(db)?;
+            let mut statement = db.prepare_cached(
+                "SELECT w.text, sum(requests), sum(input), sum(output), sum(cache_write_5m), sum(cache_write_1h),
+                     sum(cache_read), sum(searches), sum(cost), sum(unpriced_tokens)
+                 FROM rollup JOIN word w ON w.id = model WHERE quarter >= ?1 AND quarter < ?2 GROUP BY model",
+            )?;
+            let mut days = Vec::new();
+            for date in from.series(jiff::Span::new().days(1)).take_while(|date| *date <= to) {
+                let (start, end) = bounds(date, zone)?;
+                let mut day = DayRow {
+                    date,
+                    tally: Tally::default(),
+                    by_model: BTreeMap::new(),
+                    estimate: None,
+                    partial: !coverage.iter().any(|(from, to)| *from <= start.0 && end.0 <= *to),
+                };
+                // Every zone in use today is a whole number of quarters from UTC.
+                let mut rows = statement.query([start.0.div_euclid(QUARTER), end.0.div_euclid(QUARTER)])?;
+                while let Some(row) = rows.next()? {
+                    let mut columns = [0; 9];
+                    for (place, column) in columns.iter_mut().enumerate() {
+                        *column = row.get(place + 1)?;
+                    }
+                    let sum = tally(&columns)?;
+                    if sum != Tally::default() {
+                        day.tally.add(&sum);
+                        day.by_model.insert(row.get::<_, String>(0)?.into(), sum);
+                    }
+                }
+                if day.partial {
+                    day.estimate = estimate(db, date, &day.tally)?;
+                }
+                days.push(day);
+            }
+            Ok(days)
+        })
+    }
+
+    /// The projects with the most tokens between two instants (cut to quarter hours), most first.
+    pub fn projects(
+        &self,
+        from: UnixMillis,
+        to: UnixMillis,
+        limit: usize,
+    ) -> Result<Vec<(Arc<str>, Tally)>, StoreError> {
+        self.with(|db| {
+            let mut statement = db.prepare_cached(
+                "SELECT w.text, sum(requests), sum(input), sum(output), sum(cache_write_5m), sum(cache_write_1h),
+                     sum(cache_read), sum(searches), sum(cost), sum(unpriced_tokens)
+                 FROM rollup JOIN word w ON w.id = project WHERE quarter >= ?1 AND quarter < ?2
+                 GROUP BY project HAVING sum(requests) > 0
+                 ORDER BY sum(input + output + cache_write_5m + cache_write_1h + cache_read) DESC, w.text LIMIT ?3",
+            )?;
+            let limit = i64::try_from(limit).unwrap_or(i64::MAX);
+            let mut rows = statement.query([
+                from.0.div_euclid(QUARTER),
+                to.0.saturating_add(QUARTER - 1).div_euclid(QUARTER),
+                limit,
+            ])?;
+            let mut projects = Vec::new();
+            while let Some(row) = rows.next()? {
+                let mut columns = [0; 9];
+                for (place, column) in columns.iter_mut().enumerate() {
+                    *column = row.get(place + 1)?;
+                }
+                projects.push((row.get::<_, String>(0)?.into(), tally(&columns)?));
+            }
+            Ok(projects)
+        })
+    }
+
+    /// What happened after a revision; see [`super::log`].
+    pub fn changes_after(&self, after: u64, limit: usize) -> Result<Vec<Change>, StoreError> {
+        self.with(|db| log::changes_after(db, &mut Dictionary::default(), after, limit))
+    }
+
+    /// Facts about the history as a whole.
+    pub fn facts(&self) -> Result<Facts, StoreError> {
+        self.with(|db| {
+            let one = |sql: &str| -> Result<Option<i64>, StoreError> { Ok(db.query_row(sql, [], |row| row.get(0))?) };
+            let number = |sql: &str| one(sql).and_then(|value| count(value.unwrap_or(0)));
+            let mut unpriced = db.prepare(
+                "SELECT w.text, sum(unpriced_tokens) FROM series JOIN word w ON w.id = model
+                 GROUP BY model HAVING sum(unpriced_tokens) > 0 ORDER BY 2 DESC",
+            )?;
+            let unpriced = unpriced.query_map([], |row| Ok((row.get(0)?, row.get::<_, i64>(1)?)))?;
+            let unpriced = unpriced
+                .map(|row| {
+                    row.map_err(StoreError::from)
+                        .and_then(|(model, tokens)| Ok(UnpricedModel { model, tokens: count(tokens)? }))
+                })
+                .collect::<Result<_, _>>()?;
+            Ok(Facts {
+                responses: number("SELECT count(*) FROM response")?,
+                sessions: number("SELECT count(DISTINCT session) FROM session_day WHERE requests > 0")?,
+                projects: number("SELECT count(DISTINCT project) FROM rollup WHERE requests > 0")?,
+                revision: count(meta(db, "revision")?.unwrap_or(0))?,
+                first_at_ms: one("SELECT min(at) FROM response")?,
+                last_at_ms: one("SELECT max(at) FROM response")?,
+                price_table: meta(db, "price_table")?,
+                retention_floor_ms: meta(db, "retention_floor")?,
+                limit_reset_at_ms: meta(db, "limit_reset_at")?,
+                recovered: meta(db, "recovered")?,
+                unpriced,
+            })
+        })
+    }
+
+    /// Every file of every source.
+    pub fn items(&self) -> Result<Vec<ItemRow>, StoreError> {
+        self.with(|db| {
+            let mut sources = db.prepare("SELECT DISTINCT source FROM item")?;
+            let sources: Vec<String> = sources.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+            let mut rows = Vec::new();
+            for source in sources {
+                let checkpoints = items::all(db, &source)?;
+                rows.extend(checkpoints.into_iter().map(|checkpoint| ItemRow { source: source.clone(), checkpoint }));
+            }
+            Ok(rows)
+        })
+    }
+
+    /// Counters of every source since the history began.
+    pub fn source_totals(&self) -> Result<BTreeMap<String, crate::status::SourceTotals>, StoreError> {
+        self.with(|db| items::sources(db))
+    }
+
+    /// Looks for damaged pages for at most `budget`; `false`: the time was up first.
+    pub fn check_pages(&self, budget: Duration) -> Result<bool, StoreError> {
+        self.with(|db| check_pages(db, budget))
+    }
+
+    /// Copies the history while it is in use.
+    pub fn backup(&self, to: &Path) -> Result<super::Backup, StoreError> {
+        self.with(|db| super::maintenance::backup(db, to))
+    }
+}
+
+/// A day's first instant and the next day's, in a zone. Days with a clock change have 23 or 25 hours.
+fn bounds(date: Date, zone: &TimeZone) -> Result<(UnixMillis, UnixMillis), StoreError> {
+    let start = |date: Date| date.to_zoned(zone.clone()).map(|start| UnixMillis(start.timestamp().as_millisecond()));
+    let out_of_range = |error: jiff::Error| StoreError::Range(error.to_string());
+    let next = date.tomorrow().map_err(out_of_range)?;
+    Ok((start(date).map_err(out_of_range)?, start(next).map_err(out_of_range)?))
+}
+
+fn coverage(db: &Connection) -> Result<Vec<(i64, i64)>, StoreError> {
+    let mut statement = db.prepare_cached("SELECT from_at, to_at FROM coverage")?;
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+/// The estimate for a day that transcripts do not cover, if it is more than they have on the same basis.
+fn estimate(db: &Connection, date: Date, known: &Tally) -> Result<Option<u64>, StoreError> {
+    let (tokens, includes_cache): (Option<i64>, Option<bool>) = db
+        .prepare_cached(
+            "SELECT sum(d.tokens), max(d.includes_cache) FROM estimate_day d
+             WHERE d.day = ?1 AND d.origin IN (SELECT min(origin) FROM estimate GROUP BY content_hash)
+                 AND d.day <= (SELECT coalesce(max(last_day), '') FROM estimate e WHERE e.origin = d.origin)",
+        )?
+        .query_row(params![date.to_string()], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let Some(tokens) = tokens.map(count).transpose()? else { return Ok(None) };
+    let ours =
+        if includes_cache.unwrap_or(false) { known.tokens.total() } else { known.tokens.input + known.tokens.output };
+    Ok((tokens > ours).then_some(tokens))
+}
