@@ -18,8 +18,14 @@ pub(crate) struct Truth {
     pub(crate) by_model: BTreeMap<String, Sums>,
     pub(crate) by_day: BTreeMap<String, Sums>,
     pub(crate) by_project: BTreeMap<String, Sums>,
-    /// Keys are `DAY|MODEL`.
-    pub(crate) by_day_model: BTreeMap<String, Sums>,
+    /// Keys are `DAY|MODEL`. This and the next two are compared where the generator says them.
+    #[serde(default)]
+    pub(crate) by_day_model: Option<BTreeMap<String, Sums>>,
+    #[serde(default)]
+    pub(crate) by_session: Option<BTreeMap<String, Sums>>,
+    /// Responses without a branch are under the empty name.
+    #[serde(default)]
+    pub(crate) by_branch: Option<BTreeMap<String, Sums>>,
     pub(crate) malformed_lines: i64,
     pub(crate) unpriced_tokens: i64,
 }
@@ -77,7 +83,15 @@ pub(crate) fn check(name: &str, claude: &Path, truth: &Truth) {
     wrong.compare("rows", "model", &rows("model"), &truth.by_model);
     wrong.compare("rows", "day", &rows("substr(timestamp, 1, 10)"), &truth.by_day);
     wrong.compare("rows", "project", &rows("project_name"), &truth.by_project);
-    wrong.compare("rows", "day and model", &rows("substr(timestamp, 1, 10) || '|' || model"), &truth.by_day_model);
+    for (by, key, truth) in [
+        ("day and model", "substr(timestamp, 1, 10) || '|' || model", &truth.by_day_model),
+        ("session", "session_id", &truth.by_session),
+        ("branch", "coalesce(git_branch, '')", &truth.by_branch),
+    ] {
+        if let Some(truth) = truth {
+            wrong.compare("rows", by, &rows(key), truth);
+        }
+    }
     let days = sums(
         &db,
         "SELECT date, requests, total_input_tokens, total_output_tokens, total_cache_creation_tokens,
