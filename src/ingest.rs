@@ -11,7 +11,7 @@ use crate::clock::Clock;
 use crate::event::UnixMillis;
 use crate::hub::{Commit, Hub, IngestTotals};
 use crate::plugin::{SourceMessage, Stop};
-use crate::store::{Store, StoreError, latest_backup};
+use crate::store::{Store, StoreError};
 
 /// A transaction ends when it holds this many claims: enough to make commits rare in a first read, and few enough for
 /// memory.
@@ -19,6 +19,9 @@ const CLAIMS_PER_COMMIT: usize = 20_000;
 
 /// Or this many messages.
 const MESSAGES_PER_COMMIT: usize = 512;
+
+/// How often detail that has grown too old is looked for.
+const RETENTION_EVERY: Duration = Duration::from_hours(24);
 
 /// What the spine works with.
 pub struct Ingest {
@@ -34,13 +37,14 @@ pub struct Ingest {
     pub upkeep: Upkeep,
 }
 
-/// What is done once a day, in between.
+/// What is done now and then, in between.
 #[derive(Clone, Copy, Debug)]
 pub struct Upkeep {
     /// Detail older than this is removed; 0 keeps it for ever.
     pub retention_days: u32,
-    /// How many daily backups are kept; 0 makes none.
+    /// How many backups are kept; 0 makes none.
     pub backups: usize,
+    pub backup_interval: Duration,
     /// Whether this run does upkeep at all: a one-off catch-up does not.
     pub enabled: bool,
 }
@@ -174,14 +178,16 @@ impl Spine {
     /// Backups and retention. Their failure is told and tried again; it never stops ingest.
     fn maintain(&mut self) {
         let now = self.clock.now();
-        let due = |last: Option<UnixMillis>| last.is_none_or(|last| now.0 - last.0 >= UnixMillis::DAY);
-        if self.upkeep.backups > 0 && due(latest_backup(self.store.path())) {
-            match self.store.backup_daily(now, self.upkeep.backups) {
+        let age = |last: UnixMillis| Duration::from_millis(now.0.saturating_sub(last.0).max(0).unsigned_abs());
+        let backup_due = self.store.backed_up_at().is_none_or(|last| age(last) >= self.upkeep.backup_interval);
+        if self.upkeep.backups > 0 && backup_due {
+            match self.store.back_up(now, self.upkeep.backups) {
                 Ok(backup) => tracing::info!(path = %backup.path.display(), bytes = backup.size_bytes, "backed up"),
-                Err(error) => tracing::warn!(%error, "the daily backup failed; will try again in an hour"),
+                Err(error) => tracing::warn!(%error, "the backup failed; will try again in an hour"),
             }
         }
-        if self.upkeep.retention_days > 0 && due(self.pruned_at) {
+        let prune_due = self.pruned_at.is_none_or(|last| age(last) >= RETENTION_EVERY);
+        if self.upkeep.retention_days > 0 && prune_due {
             match self.store.prune(self.upkeep.retention_days, now, false) {
                 Ok(report) => {
                     self.pruned_at = Some(now);

@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use crate::clock::Clock;
 use crate::event::{TokenCounts, UnixMillis, UsageRecord};
 use crate::hub::Hub;
-use crate::status::{LineTally, SourceStatus};
+use crate::status::{LineTally, RootStatus, SourceStatus};
 
 /// How far one item of a source (a file, a database) has been read, and how to recognise it. It is committed in the
 /// transaction that stores what was read up to there. A source that rewrites a file whole stores its size as `offset`
@@ -248,6 +248,11 @@ pub trait Source: Sized + Send + 'static {
     /// Checks the settings; opens nothing.
     fn build(config: Self::Config, settings: &SourceSettings) -> Result<Self, BuildError>;
 
+    /// Where it would look and what is there now, for `doctor`; reads no content.
+    fn probe(&self) -> Vec<RootStatus> {
+        Vec::new()
+    }
+
     /// Reads until `stop`. An error restarts it with its last committed checkpoints.
     fn run(self, ctx: SourceContext) -> anyhow::Result<()>;
 }
@@ -269,6 +274,7 @@ pub struct SourceFactory {
     pub kind: &'static str,
     pub sample: &'static str,
     pub build: fn(toml::Table, &SourceSettings) -> Result<BuiltSource, BuildError>,
+    pub probe: fn(toml::Table, &SourceSettings) -> Result<Vec<RootStatus>, BuildError>,
 }
 
 impl SourceFactory {
@@ -280,6 +286,7 @@ impl SourceFactory {
                 let source = S::build(table.try_into()?, settings)?;
                 Ok(Box::new(move |ctx| source.run(ctx)))
             },
+            probe: |table, settings| Ok(S::build(table.try_into()?, settings)?.probe()),
         }
     }
 }

@@ -49,36 +49,33 @@ fn remove_if_there(path: &Path) -> std::io::Result<()> {
     }
 }
 
-/// Where automatic backups of a database live.
-pub(super) fn backup_dir(database: &Path) -> PathBuf {
-    beside(database, ".backups")
-}
-
-/// Backups of a database, newest first.
-fn backups(database: &Path) -> Vec<PathBuf> {
-    let Ok(entries) = std::fs::read_dir(backup_dir(database)) else { return Vec::new() };
-    let mut found: Vec<PathBuf> = entries
-        .filter_map(|entry| Some(entry.ok()?.path()))
-        .filter(|path| path.extension().is_some_and(|extension| extension == "db"))
+/// Automatic backups in a directory, newest first. Their names are the times at which they were made.
+fn backups(directory: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = std::fs::read_dir(directory) else { return Vec::new() };
+    let mut found: Vec<(UnixMillis, PathBuf)> = entries
+        .filter_map(|entry| {
+            let path = entry.ok()?.path();
+            Some((made_at(&path)?, path))
+        })
         .collect();
-    // The name is the time.
-    found.sort();
-    found.reverse();
-    found
+    found.sort_by(|a, b| b.cmp(a));
+    found.into_iter().map(|(_, path)| path).collect()
 }
 
-/// When the newest automatic backup was made, by its name.
-pub fn latest_backup(database: &Path) -> Option<UnixMillis> {
-    let newest = backups(database).into_iter().next()?;
-    newest.file_stem()?.to_str()?.parse().ok().map(UnixMillis)
+/// `monitor-1795176000000.db`: somebody else's files in the directory are left alone.
+fn made_at(backup: &Path) -> Option<UnixMillis> {
+    let name = backup.file_name()?.to_str()?;
+    name.strip_prefix("monitor-")?.strip_suffix(".db")?.parse().ok().map(UnixMillis)
 }
 
-/// Removes automatic backups beyond the newest `keep`.
-pub fn prune_backups(database: &Path, keep: usize) -> std::io::Result<()> {
-    for old in backups(database).into_iter().skip(keep) {
-        std::fs::remove_file(old)?;
-    }
-    Ok(())
+/// A new backup's path in a directory.
+pub fn backup_path(directory: &Path, now: UnixMillis) -> PathBuf {
+    directory.join(format!("monitor-{}.db", now.0))
+}
+
+/// When the newest automatic backup was made.
+pub fn latest_backup(directory: &Path) -> Option<UnixMillis> {
+    backups(directory).first().and_then(|newest| made_at(newest))
 }
 
 /// What was done about a damaged database.
@@ -93,7 +90,7 @@ pub struct Recovery {
 
 impl Recovery {
     /// Puts the damaged file aside and a good backup in its place.
-    pub(super) fn run(database: &Path, reason: &str, now: UnixMillis) -> Result<Self, StoreError> {
+    pub(super) fn run(database: &Path, backup_dir: &Path, reason: &str, now: UnixMillis) -> Result<Self, StoreError> {
         let unusable = |what: &str, error: std::io::Error| StoreError::Unusable {
             path: database.to_owned(),
             reason: format!("{what}: {error}"),
@@ -110,7 +107,7 @@ impl Recovery {
                     .map_err(|error| unusable("cannot put the damaged journal aside", error))?;
             }
         }
-        let restored_from = backups(database).into_iter().find(|backup| is_good(backup));
+        let restored_from = backups(backup_dir).into_iter().find(|backup| is_good(backup));
         if let Some(backup) = &restored_from {
             std::fs::copy(backup, database).map_err(|error| unusable("cannot restore the backup", error))?;
         }
@@ -209,17 +206,27 @@ impl Store {
         Ok(self.db.query_row("SELECT coalesce(min(revision), 0) FROM response", [], |row| row.get(0))?)
     }
 
-    /// Makes a dated backup beside the database and keeps the newest `keep`.
-    pub fn backup_daily(&self, now: UnixMillis, keep: usize) -> Result<Backup, StoreError> {
-        let to = backup_dir(&self.path).join(format!("{:015}.db", now.0));
-        let backup = backup(&self.db, &to)?;
-        prune_backups(&self.path, keep).map_err(|error| StoreError::Unavailable(error.to_string()))?;
+    /// Makes a backup and keeps the newest `keep`.
+    pub fn back_up(&self, now: UnixMillis, keep: usize) -> Result<Backup, StoreError> {
+        let backup = backup(&self.db, &backup_path(&self.backups, now))?;
+        for old in backups(&self.backups).into_iter().skip(keep.max(1)) {
+            std::fs::remove_file(&old)
+                .map_err(|error| StoreError::Unavailable(format!("removing {}: {error}", old.display())))?;
+        }
         Ok(backup)
     }
 
-    /// Looks at every page and index; the full check.
-    pub fn check(&self) -> Result<(), StoreError> {
-        let verdict: String = self.db.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
-        if verdict == "ok" { Ok(()) } else { Err(StoreError::Corrupt { path: self.path.clone(), reason: verdict }) }
+    /// When the newest automatic backup was made.
+    pub fn backed_up_at(&self) -> Option<UnixMillis> {
+        latest_backup(&self.backups)
     }
+}
+
+/// The full check.
+pub(super) fn check_everything(db: &Connection, path: &Path) -> Result<(), StoreError> {
+    let verdict: String = db.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
+    if verdict == "ok" {
+        return Ok(());
+    }
+    Err(StoreError::Corrupt { path: path.to_owned(), reason: verdict })
 }

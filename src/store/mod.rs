@@ -11,6 +11,8 @@ mod dictionary;
 mod items;
 mod log;
 mod maintenance;
+#[cfg(feature = "mutants")]
+mod mutants;
 mod open;
 mod read;
 mod response;
@@ -19,10 +21,10 @@ mod write;
 
 use std::path::PathBuf;
 
-pub use maintenance::{Backup, PruneReport, Recovery, backup, latest_backup, prune_backups};
-pub use open::{Lock, OpenOptions, Opened};
+pub use maintenance::{Backup, PruneReport, Recovery, backup_path, latest_backup};
+pub use open::{OpenOptions, Opened};
 pub use read::{DayRow, Facts, ItemRow, Readers, UnpricedModel};
-pub use write::{Committed, Store};
+pub use write::{Committed, Repriced, Store};
 
 /// What can go wrong with the history, by what the caller does about it.
 #[derive(Debug, thiserror::Error)]

@@ -28,6 +28,8 @@ const CHECK_BUDGET: Duration = Duration::from_millis(25);
 #[derive(Clone)]
 pub struct OpenOptions {
     pub path: PathBuf,
+    /// Where automatic backups are.
+    pub backups: PathBuf,
     pub clock: Clock,
 }
 
@@ -43,14 +45,14 @@ pub struct Opened {
 /// The right to write this history; given back when dropped. It is a lock on a file beside the database, since SQLite's
 /// own locks come and go with transactions.
 #[derive(Debug)]
-pub struct Lock {
+pub(super) struct Lock {
     file: File,
     /// The lock file says that a database was made before.
     existed: bool,
 }
 
 impl Lock {
-    pub fn take(database: &Path) -> Result<Self, StoreError> {
+    fn take(database: &Path) -> Result<Self, StoreError> {
         let unusable = |what: &str, error: &std::io::Error| StoreError::Unusable {
             path: database.to_owned(),
             reason: format!("{what}: {error}"),
@@ -83,6 +85,13 @@ impl Lock {
         Ok(lock)
     }
 
+    /// Notes that there is a database now: should it be gone next time, it was lost.
+    fn made(mut self) -> Result<Self, StoreError> {
+        self.existed = true;
+        self.note().map_err(|error| StoreError::Unavailable(error.to_string()))?;
+        Ok(self)
+    }
+
     fn note(&mut self) -> std::io::Result<()> {
         let made = if self.existed { " database=made" } else { "" };
         let note = format!("claude-token-monitor pid={}{made}\n", std::process::id());
@@ -99,29 +108,36 @@ pub(super) fn beside(database: &Path, suffix: &str) -> PathBuf {
     name.into()
 }
 
+/// A database that can be used, who owns it, what had to be done for it, and whether pages are left to check.
+pub(super) type Sound = (Connection, Lock, Option<Recovery>, bool);
+
 /// Opens the history for writing, or says what is in the way. A damaged file is put aside, never deleted, and the
 /// newest good backup takes its place.
-pub(super) fn open(options: &OpenOptions) -> Result<(Connection, Lock, Option<Recovery>, bool), StoreError> {
+pub(super) fn open(options: &OpenOptions) -> Result<Sound, StoreError> {
     if rusqlite::version_number() < OLDEST_SQLITE {
         return Err(StoreError::Unusable {
             path: options.path.clone(),
             reason: format!("this program was built with SQLite {}, which can lose data", rusqlite::version()),
         });
     }
-    let mut lock = Lock::take(&options.path)?;
-    let (connection, recovery, unchecked) = match open_checked(&options.path, lock.existed) {
-        Ok((connection, unchecked)) => (connection, None, unchecked),
-        Err(StoreError::Corrupt { reason, .. }) => {
-            let recovery = Recovery::run(&options.path, &reason, options.clock.now())?;
-            let (connection, unchecked) = open_checked(&options.path, false)?;
-            set_meta(&connection, "recovered", recovery.words())?;
-            (connection, Some(recovery), unchecked)
-        }
-        Err(error) => return Err(error),
-    };
-    lock.existed = true;
-    lock.note().map_err(|error| StoreError::Unavailable(error.to_string()))?;
-    Ok((connection, lock, recovery, unchecked))
+    let lock = Lock::take(&options.path)?;
+    match open_checked(&options.path, lock.existed) {
+        Ok((connection, unchecked)) => Ok((connection, lock.made()?, None, unchecked)),
+        Err(StoreError::Corrupt { reason, .. }) => recover(options, lock, &reason),
+        Err(error) => Err(error),
+    }
+}
+
+/// The same for a file that is known to be damaged, whatever a quick look would say.
+pub(super) fn open_damaged(options: &OpenOptions, reason: &str) -> Result<Sound, StoreError> {
+    recover(options, Lock::take(&options.path)?, reason)
+}
+
+fn recover(options: &OpenOptions, lock: Lock, reason: &str) -> Result<Sound, StoreError> {
+    let recovery = Recovery::run(&options.path, &options.backups, reason, options.clock.now())?;
+    let (connection, unchecked) = open_checked(&options.path, false)?;
+    set_meta(&connection, "recovered", recovery.words())?;
+    Ok((connection, lock.made()?, Some(recovery), unchecked))
 }
 
 fn open_checked(path: &Path, must_exist: bool) -> Result<(Connection, bool), StoreError> {

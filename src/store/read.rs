@@ -219,6 +219,11 @@ impl Readers {
         })
     }
 
+    /// Where a source was at the last commit.
+    pub fn checkpoints(&self, source: &str) -> Result<Vec<Checkpoint>, StoreError> {
+        self.with(|db| items::all(db, source))
+    }
+
     /// Every file of every source.
     pub fn items(&self) -> Result<Vec<ItemRow>, StoreError> {
         self.with(|db| {
@@ -241,6 +246,11 @@ impl Readers {
     /// Looks for damaged pages for at most `budget`; `false`: the time was up first.
     pub fn check_pages(&self, budget: Duration) -> Result<bool, StoreError> {
         self.with(|db| check_pages(db, budget))
+    }
+
+    /// Looks at every page, row and index, however long that takes.
+    pub fn check_everything(&self) -> Result<(), StoreError> {
+        self.with(|db| super::maintenance::check_everything(db, &self.path))
     }
 
     /// Copies the history while it is in use.

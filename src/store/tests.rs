@@ -415,7 +415,7 @@ fn d15_damage_is_put_aside_and_the_newest_good_backup_takes_its_place() {
         let bench = Bench::new();
         let mut store = bench.open();
         bench.commit(&mut store, vec![claim("msg_1", Some("req_1"), 0, 5)]);
-        store.backup_daily(UnixMillis(NOON), 3).unwrap();
+        store.back_up(UnixMillis(NOON), 3).unwrap();
         bench.commit(&mut store, vec![claim("msg_2", Some("req_2"), 0, 5)]);
         drop(store);
         let mut bytes = std::fs::read(&bench.options.path).unwrap();
@@ -479,7 +479,7 @@ fn d20_a_backup_taken_while_ingesting_is_whole() {
     let copy = copying.join().unwrap().unwrap();
     let options = OpenOptions { path: copy, ..bench.options.clone() };
     let restored = Store::open(&options, Arc::new(PriceTable::builtin())).unwrap().store;
-    restored.check().unwrap();
+    Readers::new(restored.path()).check_everything().unwrap();
     sums_agree(&restored);
     assert!((500..=600).contains(&restored.snapshot().unwrap().totals.requests));
 }
@@ -489,7 +489,11 @@ fn d20_a_backup_taken_while_ingesting_is_whole() {
 fn files_are_private() {
     use std::os::unix::fs::PermissionsExt;
     let outer = tempfile::tempdir().unwrap();
-    let options = OpenOptions { path: outer.path().join("new/monitor.db"), clock: Clock::fixed(UnixMillis(NOON)) };
+    let options = OpenOptions {
+        path: outer.path().join("new/monitor.db"),
+        backups: outer.path().join("backups"),
+        clock: Clock::fixed(UnixMillis(NOON)),
+    };
     let store = Store::open(&options, Arc::new(PriceTable::builtin())).unwrap().store;
     let mode = |name: &str| std::fs::metadata(outer.path().join(name)).unwrap().permissions().mode() & 0o777;
     assert_eq!(mode("new"), 0o700);

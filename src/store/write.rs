@@ -26,6 +26,7 @@ const CARRIED_CHANGES: usize = 1_000;
 pub struct Store {
     pub(super) db: Connection,
     pub(super) path: PathBuf,
+    pub(super) backups: PathBuf,
     pub(super) retention_floor: Option<UnixMillis>,
     pub(super) totals: Totals,
     prices: Arc<PriceTable>,
@@ -50,9 +51,26 @@ pub struct Committed {
 impl Store {
     /// Opens or creates the history.
     pub fn open(options: &OpenOptions, prices: Arc<PriceTable>) -> Result<Opened, StoreError> {
-        let (db, lock, recovery, unchecked) = open(options)?;
+        Self::opened(open(options)?, options, prices)
+    }
+
+    /// Puts aside a file that was found to be damaged while it was in use, and opens what takes its place.
+    pub fn open_damaged(
+        options: &OpenOptions,
+        prices: Arc<PriceTable>,
+        reason: &str,
+    ) -> Result<Opened, StoreError> {
+        Self::opened(super::open::open_damaged(options, reason)?, options, prices)
+    }
+
+    fn opened(
+        (db, lock, recovery, unchecked): super::open::Sound,
+        options: &OpenOptions,
+        prices: Arc<PriceTable>,
+    ) -> Result<Opened, StoreError> {
         let mut store = Self {
             path: options.path.clone(),
+            backups: options.backups.clone(),
             retention_floor: meta(&db, "retention_floor")?.map(UnixMillis),
             totals: Totals::load(&db)?,
             prices,
@@ -89,6 +107,10 @@ impl Store {
         messages: &[(&'static str, SourceMessage)],
         now: UnixMillis,
     ) -> Result<Committed, StoreError> {
+        #[cfg(feature = "mutants")]
+        if let Some(mutant) = super::mutants::Mutant::chosen() {
+            return mutant.commit(self, messages, now);
+        }
         let outcome = self.try_commit(messages, now);
         if outcome.is_err() {
             // They may name rows that were rolled back.
@@ -100,7 +122,7 @@ impl Store {
         outcome
     }
 
-    fn try_commit(
+    pub(super) fn try_commit(
         &mut self,
         messages: &[(&'static str, SourceMessage)],
         now: UnixMillis,
@@ -363,6 +385,14 @@ impl Merging<'_> {
     fn batch(&mut self, source: &'static str, batch: &SourceBatch) -> Result<(), StoreError> {
         self.source = self.words.id(self.db, &source.into())?;
         for record in &batch.records {
+            #[cfg(feature = "mutants")]
+            let record = &{
+                let mut record = record.clone();
+                if let Some(mutant) = super::mutants::Mutant::chosen() {
+                    mutant.disguise(&mut record, self.revision);
+                }
+                record
+            };
             self.claim(record)?;
         }
         for ReportedCost { session, at, usd } in &batch.reported_costs {

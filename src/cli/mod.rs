@@ -1,0 +1,130 @@
+//! The command line: one file a command. Errors leave here as one sentence and an exit code.
+
+pub mod args;
+pub mod config_cmd;
+mod db;
+mod demo;
+mod doctor;
+mod health;
+mod logging;
+mod output;
+mod pricing;
+mod progress;
+mod request;
+mod serve;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use crate::app::{AppError, price_table};
+use crate::clock::Clock;
+use crate::config::{ConfigError, Settings, SystemVars};
+use crate::store::{StoreError, backup_path};
+use args::{Cli, Command, ConfigCommand, DbCommand, DoctorArgs, HealthcheckArgs, PricingCommand};
+
+/// Something went wrong.
+const FAILED: u8 = 1;
+/// What was asked about is not there, or not well.
+const NOT_WELL: u8 = 3;
+/// The configuration or the database cannot be used (`EX_CONFIG` of sysexits.h).
+const UNUSABLE: u8 = 78;
+
+/// Reads the command line, does what it says, and gives the program's exit code.
+pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let cli = match Cli::read(args) {
+        Ok(cli) => cli,
+        Err(error) => {
+            // Help goes to standard output, misuse to standard error; a reader that is gone is no error.
+            error.print().ok();
+            return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(FAILED));
+        }
+    };
+    match execute(&cli) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(NOT_WELL),
+        Err(error) => {
+            complain(&error.to_string());
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+#[expect(clippy::print_stderr, reason = "the one place where errors reach the user")]
+fn complain(words: &str) {
+    eprintln!("error: {words}");
+}
+
+/// What ends a command.
+#[derive(Debug, thiserror::Error)]
+enum CliError {
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    #[error(transparent)]
+    App(#[from] AppError),
+    #[error("{0}")]
+    Output(#[from] std::io::Error),
+}
+
+impl CliError {
+    fn exit_code(&self) -> u8 {
+        match self {
+            Self::Config(_)
+            | Self::App(AppError::Prices(_) | AppError::Plugin { .. } | AppError::UnknownPlugin { .. })
+            | Self::App(AppError::Store(
+                StoreError::Newer { .. }
+                | StoreError::Foreign { .. }
+                | StoreError::Locked { .. }
+                | StoreError::Unusable { .. }
+                | StoreError::Corrupt { .. },
+            )) => UNUSABLE,
+            Self::App(_) | Self::Output(_) => FAILED,
+        }
+    }
+}
+
+/// `false`: done, and the answer is no.
+fn execute(cli: &Cli) -> Result<bool, CliError> {
+    let clock = Clock::system();
+    if let Command::Config(ConfigCommand::Init) = &cli.command {
+        return Ok(config_cmd::init(&cli.flags(), &SystemVars)?);
+    }
+    let (settings, origins) = Settings::load(&cli.flags(), &SystemVars)?;
+    logging::start(&settings, cli.global.quiet);
+    match &cli.command {
+        Command::Serve(args) if args.demo => serve::run_demo(&settings, &clock)?,
+        Command::Serve(_) => serve::run(&settings, &clock)?,
+        Command::Ingest => serve::ingest(&settings, &clock)?,
+        Command::Doctor(DoctorArgs { print_claude_dir: true, .. }) => return Ok(doctor::print_directories(&settings)?),
+        Command::Doctor(DoctorArgs { json, .. }) => return Ok(doctor::run(&settings, *json)?),
+        Command::Db(command) => db_command(&settings, &clock, command)?,
+        Command::Pricing(PricingCommand::List { json }) => pricing::list(&settings, *json)?,
+        Command::Pricing(PricingCommand::Show { model, json }) => return Ok(pricing::show(&settings, model, *json)?),
+        Command::Pricing(PricingCommand::Reprice { dry_run }) => pricing::reprice(&settings, &clock, *dry_run)?,
+        Command::Healthcheck(HealthcheckArgs { url }) => return Ok(health::run(settings.listen, url.as_deref())?),
+        Command::Config(ConfigCommand::Show { json }) => {
+            price_table(&settings)?;
+            output::print(&config_cmd::show(&origins, *json))?;
+        }
+        Command::Config(ConfigCommand::Path) => output::print(&config_cmd::path(&settings))?,
+        Command::Config(ConfigCommand::Init) => {}
+    }
+    Ok(true)
+}
+
+fn db_command(settings: &Settings, clock: &Clock, command: &DbCommand) -> Result<(), AppError> {
+    match command {
+        DbCommand::Check => db::check(settings),
+        DbCommand::Backup { path } => {
+            let to = path.clone().unwrap_or_else(|| backup_path(&settings.backup.directory, clock.now()));
+            db::backup(settings, &to)
+        }
+        DbCommand::Prune { dry_run, older_than } => match older_than.unwrap_or(settings.retention_days) {
+            0 => Err(AppError::Other(anyhow::anyhow!(
+                "retention_days is 0, which keeps everything; name a number of days with --older-than"
+            ))),
+            days => db::prune(settings, clock, days, *dry_run),
+        },
+        DbCommand::Path => db::path(settings),
+        DbCommand::Acknowledge => db::acknowledge(settings, clock),
+    }
+}

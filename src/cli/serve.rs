@@ -1,0 +1,53 @@
+//! `serve` and `ingest`: counting, with and without an end.
+
+use super::output::{bytes, grouped, print};
+use super::{demo, progress};
+use crate::app::{AppError, Counting, Mode, serve};
+use crate::clock::Clock;
+use crate::config::Settings;
+use crate::store::Readers;
+
+/// Counts and serves until stopped.
+pub fn run(settings: &Settings, clock: &Clock) -> Result<(), AppError> {
+    serve(settings, clock, false)
+}
+
+/// The same on made-up transcripts, in a directory that is gone afterwards.
+pub fn run_demo(settings: &Settings, clock: &Clock) -> Result<(), AppError> {
+    let demo = demo::Demo::start(clock)?;
+    serve(&demo.settings(settings), clock, true)
+}
+
+/// Reads everything there is, once, and says what was found.
+pub fn ingest(settings: &Settings, clock: &Clock) -> Result<(), AppError> {
+    let counting = Counting::start(settings, clock, Mode::Once)?;
+    let bar = progress::show(counting.hub.clone(), counting.ended.clone());
+    let hub = counting.hub.clone();
+    let outcome = counting.finish();
+    if let Some(bar) = bar {
+        bar.join().ok();
+    }
+    outcome?;
+    let snapshot = hub.snapshot();
+    let files = Readers::new(&settings.database).items()?.len();
+    let read: u64 = snapshot.ingest.by_source.values().map(|source| source.tally.bytes).sum();
+    let unpriced = match snapshot.totals.unpriced_tokens {
+        0 => String::new(),
+        tokens => format!(" and {} tokens of models without a price", grouped(tokens)),
+    };
+    let cost = if settings.enable_cost {
+        format!("; ${:.2} at API list prices{unpriced}", snapshot.totals.cost.usd())
+    } else {
+        String::new()
+    };
+    let text = format!(
+        "{} tokens in {} responses and {} sessions{cost}\n{} files, {} read since the history began, kept in {}\n",
+        grouped(snapshot.totals.tokens.total()),
+        grouped(snapshot.totals.requests),
+        grouped(snapshot.sessions),
+        grouped(files as u64),
+        bytes(read),
+        settings.database.display(),
+    );
+    print(&text).map_err(|error| AppError::Other(error.into()))
+}
