@@ -4,8 +4,8 @@
 use crate::event::{GroupId, UnixMillis, UsageRecord};
 use crate::plugin::SourceMessage;
 
-use super::write::{Committed, Store};
 use super::StoreError;
+use super::write::{Committed, Store};
 
 /// A mistake that others have made.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -55,11 +55,7 @@ impl Store {
     }
 
     /// Puts aside a file that was found to be damaged while it was in use, and opens what takes its place.
-    pub fn open_damaged(
-        options: &OpenOptions,
-        prices: Arc<PriceTable>,
-        reason: &str,
-    ) -> Result<Opened, StoreError> {
+    pub fn open_damaged(options: &OpenOptions, prices: Arc<PriceTable>, reason: &str) -> Result<Opened, StoreError> {
         Self::opened(super::open::open_damaged(options, reason)?, options, prices)
     }
 

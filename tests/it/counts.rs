@@ -3,7 +3,7 @@
 use std::ops::AddAssign;
 use std::path::Path;
 
-use rusqlite::Connection;
+use rusqlite::{Connection, Row};
 use serde_json::Value;
 
 /// Sums over responses.
@@ -37,38 +37,47 @@ impl Counts {
 
     /// Like [`Counts::of_database`], but says what is wrong.
     pub(crate) fn try_of_database(path: &Path) -> Result<Self, String> {
-        let read = |db: &Connection, sql: &str| {
-            db.query_row(sql, [], |row| {
-                Ok(Self {
-                    requests: row.get(0)?,
-                    input: row.get(1)?,
-                    output: row.get(2)?,
-                    cache_creation: row.get(3)?,
-                    cache_read: row.get(4)?,
-                })
-            })
-        };
-        let db = Connection::open(path).map_err(|e| e.to_string())?;
         let verdict: String =
-            db.query_row("PRAGMA integrity_check", [], |row| row.get(0)).map_err(|e| format!("damaged: {e}"))?;
+            ask(path, "PRAGMA integrity_check", |row| row.get(0)).map_err(|error| format!("damaged: {error}"))?;
         if verdict != "ok" {
             return Err(format!("damaged: {verdict}"));
         }
-        let responses = read(
-            &db,
-            "SELECT count(*), coalesce(sum(input_tokens), 0), coalesce(sum(output_tokens), 0),
-                    coalesce(sum(cache_creation_tokens), 0), coalesce(sum(cache_read_tokens), 0) FROM token_usage",
-        )
-        .map_err(|e| e.to_string())?;
-        let days = read(
-            &db,
-            "SELECT coalesce(sum(requests), 0), coalesce(sum(total_input_tokens), 0),
-                    coalesce(sum(total_output_tokens), 0), coalesce(sum(total_cache_creation_tokens), 0),
-                    coalesce(sum(total_cache_read_tokens), 0) FROM daily_summary",
-        )
-        .map_err(|e| e.to_string())?;
-        if responses == days { Ok(responses) } else { Err(format!("{responses:?} in rows, but {days:?} in days")) }
+        let (rows, days) = (Self::of_rows(path)?, Self::of_days(path)?);
+        if rows == days { Ok(rows) } else { Err(format!("{rows:?} in rows, but {days:?} in days")) }
     }
+
+    /// From the responses that still have their detail.
+    pub(crate) fn of_rows(path: &Path) -> Result<Self, String> {
+        let sql = "SELECT count(*), coalesce(sum(input_tokens), 0), coalesce(sum(output_tokens), 0),
+                          coalesce(sum(cache_creation_tokens), 0), coalesce(sum(cache_read_tokens), 0)
+                   FROM token_usage";
+        ask(path, sql, Self::of_columns)
+    }
+
+    /// From the daily sums, which stay for ever.
+    pub(crate) fn of_days(path: &Path) -> Result<Self, String> {
+        let sql = "SELECT coalesce(sum(requests), 0), coalesce(sum(total_input_tokens), 0),
+                          coalesce(sum(total_output_tokens), 0), coalesce(sum(total_cache_creation_tokens), 0),
+                          coalesce(sum(total_cache_read_tokens), 0)
+                   FROM daily_summary";
+        ask(path, sql, Self::of_columns)
+    }
+
+    fn of_columns(row: &Row) -> rusqlite::Result<Self> {
+        Ok(Self {
+            requests: row.get(0)?,
+            input: row.get(1)?,
+            output: row.get(2)?,
+            cache_creation: row.get(3)?,
+            cache_read: row.get(4)?,
+        })
+    }
+}
+
+/// The one row that a question to a database file gives.
+fn ask<T>(path: &Path, sql: &str, read: impl FnOnce(&Row) -> rusqlite::Result<T>) -> Result<T, String> {
+    let db = Connection::open(path).map_err(|error| error.to_string())?;
+    db.query_row(sql, [], read).map_err(|error| error.to_string())
 }
 
 impl AddAssign for Counts {

@@ -38,9 +38,15 @@ impl Scribe {
     pub(crate) fn response(&mut self, session: &str) -> String {
         let n = self.next;
         self.next += 1;
-        let usage = Counts { requests: 1, input: n, output: n * n, cache_creation: n % 7, cache_read: 1000 + n };
+        let usage =
+            Counts { requests: 1, input: n, output: n * n % 1_000_003, cache_creation: n % 7, cache_read: 1000 + n };
         self.written += usage;
         line(session, n, usage, "an answer")
+    }
+
+    /// Lets days pass.
+    pub(crate) fn skip_days(&mut self, days: i64) {
+        self.next += days * RESPONSES_A_DAY;
     }
 
     /// Appends fresh responses, each line whole.
@@ -80,10 +86,13 @@ impl Scribe {
     }
 }
 
+/// One a millisecond for an hour.
+const RESPONSES_A_DAY: i64 = 3_600_000;
+
 /// The line of response `n`, with newline. `text` stands for what the model said.
 pub(crate) fn line(session: &str, n: i64, usage: Counts, text: &str) -> String {
     let (minute, second, milli) = (n / 60_000 % 60, n / 1000 % 60, n % 1000);
-    let day = 1 + n / 3_600_000 % 28;
+    let day = 1 + n / RESPONSES_A_DAY % 28;
     let line = json!({
         "parentUuid": null, "isSidechain": false, "userType": "external", "cwd": "/home/dev/app",
         "sessionId": session, "version": "2.0.76", "gitBranch": "main", "type": "assistant",

@@ -45,6 +45,40 @@ fn d17_a_clock_that_is_a_year_behind_loses_nothing() {
 }
 
 #[test]
+fn d18_what_retention_removed_does_not_come_back_and_lowers_nothing() {
+    let house = TestHouse::new();
+    let mut scribe = Scribe::new(house.claude());
+    scribe.append("old", 50);
+    scribe.skip_days(20);
+    scribe.append("new", 50);
+    let shown = |house: &TestHouse| {
+        let served = house.serve();
+        let shown = (served.counts(), served.scrape().sum("claude_code_token_usage_tokens_total"));
+        assert_eq!(served.stop().code(), Some(0));
+        shown
+    };
+    let before = shown(&house);
+    assert_eq!(before.0, scribe.written);
+
+    let rows = || Counts::of_rows(house.database()).unwrap().requests;
+    let foretold = house.run(["db", "prune", "--older-than", "5", "--dry-run"]);
+    assert_eq!((foretold.code(), rows()), (0, 100), "{foretold:?}");
+    assert!(foretold.stdout.contains("50"), "{foretold:?}");
+    let pruned = house.run(["db", "prune", "--older-than", "5"]);
+    assert_eq!((pruned.code(), rows()), (0, 50), "{pruned:?}");
+    assert_eq!(Counts::of_days(house.database()), Ok(scribe.written), "daily sums stay");
+
+    // A new file with the old lines, as a restored copy of the home would have.
+    let text = std::fs::read(scribe.file("old")).unwrap();
+    std::fs::remove_file(scribe.file("old")).unwrap();
+    scribe.append_raw("old", &text);
+    scribe.append_raw("copy", &text);
+    assert_eq!(shown(&house), before, "neither more nor less");
+    assert_eq!(rows(), 50);
+    assert_eq!(Counts::of_days(house.database()), Ok(scribe.written));
+}
+
+#[test]
 fn d20_a_backup_taken_while_ingesting_is_whole() {
     let house = TestHouse::new();
     let mut scribe = Scribe::new(house.claude());

@@ -8,6 +8,8 @@ use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use rusqlite::Connection;
+
 use crate::counts::Counts;
 use crate::house::{Finished, TestHouse};
 use crate::parts;
@@ -40,58 +42,85 @@ fn traced(house: &TestHouse, strace: &Path, extra: &[String]) -> Finished {
     house.finish(house.command_through(&prefix, ["ingest"]))
 }
 
-/// How many calls the busiest thread of an undisturbed import makes: the number of moments to die at.
-fn moments(claude: &Path, strace: &Path, mutant: &str) -> u64 {
-    let house = TestHouse::new().reading(claude).with_env("CTM_MUTANT", mutant);
-    let done = traced(&house, strace, &[]);
-    assert!(done.status.success(), "an undisturbed import failed under strace: {done:?}");
-    let trace = std::fs::read_to_string(house.path("trace")).unwrap();
-    let mut calls = BTreeMap::new();
-    for line in trace.lines().filter(|line| !line.contains(" resumed>") && line.contains('(')) {
-        // strace counts the calls of each thread apart.
-        *calls.entry(line.split_whitespace().next()).or_default() += 1;
-    }
-    calls.into_values().max().unwrap_or(0)
+/// What is imported, into what, by which store.
+struct Import<'a> {
+    claude: &'a Path,
+    expected: Counts,
+    /// A wrong store, or none.
+    mutant: &'a str,
+    /// The database that is there before.
+    before: Option<&'a Path>,
+    strace: &'a Path,
 }
 
-/// Dies at each moment in turn, starts again and compares. Says at which moment what went wrong first.
+impl Import<'_> {
+    /// A house in which nothing has been imported yet.
+    fn house(&self) -> TestHouse {
+        let house = TestHouse::new().reading(self.claude).with_env("CTM_MUTANT", self.mutant);
+        if let Some(before) = self.before {
+            std::fs::copy(before, house.database()).unwrap();
+        }
+        house
+    }
+
+    /// How many calls the busiest thread of an undisturbed import makes: the number of moments to die at.
+    fn moments(&self) -> u64 {
+        let house = self.house();
+        let done = traced(&house, self.strace, &[]);
+        assert!(done.status.success(), "an undisturbed import failed under strace: {done:?}");
+        let trace = std::fs::read_to_string(house.path("trace")).unwrap();
+        let mut calls = BTreeMap::new();
+        for line in trace.lines().filter(|line| !line.contains(" resumed>") && line.contains('(')) {
+            // strace counts the calls of each thread apart.
+            *calls.entry(line.split_whitespace().next()).or_default() += 1;
+        }
+        calls.into_values().max().unwrap_or(0)
+    }
+
+    /// Dies at each moment in turn, or at `most` of them, starts again and compares. Gives the number of deaths, or says
+    /// at which moment what went wrong first.
+    fn sweep(&self, most: u64) -> Result<u64, String> {
+        let all = self.moments();
+        assert!(all > 20, "only {all} calls: strace does not see the database");
+        let stride = all.div_ceil(most);
+        let next = AtomicU64::new(1);
+        let wrong = Mutex::new(None);
+        std::thread::scope(|scope| {
+            for _ in 0..2 {
+                scope.spawn(|| {
+                    while wrong.lock().unwrap().is_none() {
+                        let moment = next.fetch_add(stride, Ordering::Relaxed);
+                        if moment > all {
+                            return;
+                        }
+                        if let Err(what) = self.die_at(moment) {
+                            wrong.lock().unwrap().get_or_insert(format!("killed at call {moment} of {all}: {what}"));
+                        }
+                    }
+                });
+            }
+        });
+        wrong.into_inner().unwrap().map_or(Ok(all.div_ceil(stride)), Err)
+    }
+
+    fn die_at(&self, moment: u64) -> Result<(), String> {
+        let house = self.house();
+        let inject = format!("inject={CALLS}:signal=KILL:when={moment}");
+        traced(&house, self.strace, &["-e".into(), inject]);
+        let again = house.run(["ingest"]);
+        if !again.status.success() {
+            return Err(format!("the next start failed: {again:?}"));
+        }
+        let counts = Counts::try_of_database(house.database())?;
+        if counts == self.expected { Ok(()) } else { Err(format!("expected {:?}, got {counts:?}", self.expected)) }
+    }
+}
+
+/// Kills a small import at every call.
 fn sweep(strace: &Path, mutant: &str, most: u64) -> Result<u64, String> {
     let dir = tempfile::tempdir().unwrap();
-    let claude = dir.path().join("claude");
-    let expected = small_import(&claude);
-    let all = moments(&claude, strace, mutant);
-    assert!(all > 20, "only {all} calls: strace does not see the database");
-    let stride = all.div_ceil(most).max(1);
-    let next = AtomicU64::new(1);
-    let wrong = Mutex::new(None);
-    std::thread::scope(|scope| {
-        for _ in 0..2 {
-            scope.spawn(|| {
-                while wrong.lock().unwrap().is_none() {
-                    let moment = next.fetch_add(stride, Ordering::Relaxed);
-                    if moment > all {
-                        return;
-                    }
-                    if let Err(what) = die_at(moment, &claude, expected, strace, mutant) {
-                        wrong.lock().unwrap().get_or_insert(format!("killed at call {moment} of {all}: {what}"));
-                    }
-                }
-            });
-        }
-    });
-    wrong.into_inner().unwrap().map_or(Ok(all.div_ceil(stride)), Err)
-}
-
-fn die_at(moment: u64, claude: &Path, expected: Counts, strace: &Path, mutant: &str) -> Result<(), String> {
-    let house = TestHouse::new().reading(claude).with_env("CTM_MUTANT", mutant);
-    let inject = format!("inject={CALLS}:signal=KILL:when={moment}");
-    traced(&house, strace, &["-e".into(), inject]);
-    let again = house.run(["ingest"]);
-    if !again.status.success() {
-        return Err(format!("the next start failed: {again:?}"));
-    }
-    let counts = Counts::try_of_database(house.database())?;
-    if counts == expected { Ok(()) } else { Err(format!("expected {expected:?}, got {counts:?}")) }
+    let expected = small_import(dir.path());
+    Import { claude: dir.path(), expected, mutant, before: None, strace }.sweep(most)
 }
 
 #[test]
@@ -100,6 +129,23 @@ fn d01_killed_at_every_call_nothing_is_lost_or_doubled() {
     let most = if parts::soak() { 5000 } else { 600 };
     let swept = sweep(&strace, "", most).unwrap_or_else(|wrong| panic!("{wrong}"));
     assert!(swept > 20, "only {swept} moments");
+}
+
+#[test]
+fn d19_killed_at_every_call_of_an_upgrade_nothing_is_lost_or_doubled() {
+    let Some(strace) = parts::need("strace") else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let expected = small_import(dir.path());
+    let old = TestHouse::new().reading(dir.path());
+    old.ingest();
+    // The first format had the same tables and no views.
+    let db = Connection::open(old.database()).unwrap();
+    let sql = "DROP VIEW token_usage; DROP VIEW daily_summary; DROP TABLE model_pricing;
+               PRAGMA user_version = 1; PRAGMA journal_mode = DELETE;";
+    db.execute_batch(sql).unwrap();
+    drop(db);
+    let import = Import { claude: dir.path(), expected, mutant: "", before: Some(old.database()), strace: &strace };
+    import.sweep(if parts::soak() { 5000 } else { 200 }).unwrap_or_else(|wrong| panic!("{wrong}"));
 }
 
 /// Kills the service at random moments while 50 sessions grow by pieces that end anywhere in a line.
