@@ -209,17 +209,9 @@ struct Own {
 }
 
 impl Stored {
-    /// Puts the row in; `replaces` is the revision whose row it takes the place of.
-    pub(super) fn save(
-        &self,
-        db: &Connection,
-        words: &mut Dictionary,
-        replaces: Option<u64>,
-    ) -> Result<Share, StoreError> {
+    /// Puts the row in and says what it adds to every sum; `None`: there is a row of this id, and nothing was done.
+    pub(super) fn save(&self, db: &Connection, words: &mut Dictionary) -> Result<Option<Share>, StoreError> {
         let Self { revision, id, source, record, card, several, shown } = self;
-        if let Some(replaces) = replaces {
-            db.prepare_cached("DELETE FROM response WHERE revision = ?1")?.execute([int(replaces)?])?;
-        }
         let owner = &record.owner;
         let share = Share {
             at: record.first_at,
@@ -241,41 +233,43 @@ impl Stored {
         let tier = words.maybe_id(db, shown.tier.as_ref())?;
         let geo = words.maybe_id(db, shown.geo.as_ref())?;
         let TokenCounts { input, output, cache_write_5m, cache_write_1h, cache_read } = shown.tokens;
-        db.prepare_cached(
-            "INSERT INTO response (revision, id, at, source, model, session, project, branch, agent, input, output,
+        let inserted = db
+            .prepare_cached(
+                "INSERT INTO response (revision, id, at, source, model, session, project, branch, agent, input, output,
                  cache_write_5m, cache_write_1h, cache_read, searches, fetches, speed, tier, geo, request_id, card,
                  flags, usage_after, owner_after, fills)
              VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21,
-                 ?22, ?23, ?24, ?25)",
-        )?
-        .execute(params![
-            int(*revision)?,
-            &id.0[..],
-            record.first_at.0,
-            source,
-            share.model,
-            share.session,
-            share.project,
-            branch,
-            agent,
-            int(input)?,
-            int(output)?,
-            int(cache_write_5m)?,
-            int(cache_write_1h)?,
-            int(cache_read)?,
-            shown.web.map(|web| int(web.searches)).transpose()?,
-            shown.web.map(|web| int(web.fetches)).transpose()?,
-            speed,
-            tier,
-            geo,
-            shown.request_id.as_deref(),
-            card,
-            flags(record, shown, *several),
-            shown.at.0 - record.first_at.0,
-            owner.at.0 - record.first_at.0,
-            fills
-        ])?;
-        Ok(share)
+                 ?22, ?23, ?24, ?25)
+             ON CONFLICT (id) DO NOTHING",
+            )?
+            .execute(params![
+                int(*revision)?,
+                &id.0[..],
+                record.first_at.0,
+                source,
+                share.model,
+                share.session,
+                share.project,
+                branch,
+                agent,
+                int(input)?,
+                int(output)?,
+                int(cache_write_5m)?,
+                int(cache_write_1h)?,
+                int(cache_read)?,
+                shown.web.map(|web| int(web.searches)).transpose()?,
+                shown.web.map(|web| int(web.fetches)).transpose()?,
+                speed,
+                tier,
+                geo,
+                shown.request_id.as_deref(),
+                card,
+                flags(record, shown, *several),
+                shown.at.0 - record.first_at.0,
+                owner.at.0 - record.first_at.0,
+                fills
+            ])?;
+        Ok((inserted > 0).then_some(share))
     }
 
     /// Nothing that anybody can see would change.

@@ -27,6 +27,7 @@ impl Bench {
         let directory = tempfile::tempdir().unwrap();
         let options = OpenOptions {
             path: directory.path().join("monitor.db"),
+            backups: directory.path().join("backups"),
             clock: Clock::fixed(UnixMillis(NOON + 3_600_000)),
         };
         Self { directory, options }

@@ -415,13 +415,14 @@ impl Merging<'_> {
     /// Merges one claim with what is known of its response.
     fn claim(&mut self, record: &UsageRecord) -> Result<(), StoreError> {
         let group = record.key.group;
+        let too_old = self.retention_floor.is_some_and(|floor| record.first_at.0 < floor.0.saturating_add(STRADDLE_MS));
+        // Nearly every claim is about a new response, so putting it in is tried before anything is looked up.
+        if !too_old && self.insert(group, record.clone(), false)? {
+            return Ok(());
+        }
         let Some(stored) = load(self.db, self.words, group)? else {
-            if self.retention_floor.is_some_and(|floor| record.first_at.0 < floor.0.saturating_add(STRADDLE_MS)) {
-                self.counters.below_retention += 1;
-                return Ok(());
-            }
-            self.counters.new_responses += 1;
-            return self.insert(group, record.clone(), false);
+            self.counters.below_retention += 1;
+            return Ok(());
         };
         if stored.several {
             let mut variants = self.variants(group)?;
@@ -502,7 +503,6 @@ impl Merging<'_> {
                     self.replace(&stored, record, true)?;
                 }
                 None => {
-                    self.counters.new_responses += 1;
                     self.insert(id, record, true)?;
                 }
             }
@@ -510,19 +510,27 @@ impl Merging<'_> {
         Ok(())
     }
 
-    fn insert(&mut self, id: GroupId, record: UsageRecord, several: bool) -> Result<(), StoreError> {
+    /// `false`: the response is there already, and nothing was done.
+    fn insert(&mut self, id: GroupId, record: UsageRecord, several: bool) -> Result<bool, StoreError> {
         let stored = self.stored(id, record, several)?;
-        let share = stored.save(self.db, self.words, None)?;
+        let Some(share) = stored.save(self.db, self.words)? else {
+            self.revision -= 1;
+            return Ok(false);
+        };
+        self.counters.new_responses += 1;
         self.deltas.add(&share)?;
-        self.note(&stored, None)
+        self.note(&stored, None)?;
+        Ok(true)
     }
 
     fn replace(&mut self, old: &Stored, record: UsageRecord, several: bool) -> Result<(), StoreError> {
         let stored = self.stored(old.id, record, several)?;
         self.deltas.remove(&old.share(self.db, self.words)?)?;
         self.keep_prior(old, stored.revision)?;
-        let share = stored.save(self.db, self.words, Some(old.revision))?;
-        self.deltas.add(&share)?;
+        self.delete(old)?;
+        if let Some(share) = stored.save(self.db, self.words)? {
+            self.deltas.add(&share)?;
+        }
         self.note(&stored, Some(old))
     }
 
@@ -530,9 +538,14 @@ impl Merging<'_> {
         self.revision += 1;
         self.deltas.remove(&old.share(self.db, self.words)?)?;
         self.keep_prior(old, self.revision)?;
-        self.db.prepare_cached("DELETE FROM response WHERE revision = ?1")?.execute([int(old.revision)?])?;
+        self.delete(old)?;
         let before = old.event(self.db, self.words)?;
         self.push(Change { revision: self.revision, before: Some(before), after: None });
+        Ok(())
+    }
+
+    fn delete(&mut self, old: &Stored) -> Result<(), StoreError> {
+        self.db.prepare_cached("DELETE FROM response WHERE revision = ?1")?.execute([int(old.revision)?])?;
         Ok(())
     }
 
