@@ -23,3 +23,4 @@ pub mod plugin;
 pub mod pricing;
 pub mod status;
 pub mod store;
+pub mod synthetic;
