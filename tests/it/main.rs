@@ -13,6 +13,7 @@ mod parts;
 mod prometheus;
 mod scrape;
 mod scribe;
+mod synthetic;
 mod tidy;
 mod truth;
 mod wait;

@@ -53,7 +53,10 @@ fn everything_that_was_ever_reported_is_counted_to_the_last_token() {
 #[test]
 fn the_usual_noise_is_counted_to_the_last_token() {
     for seed in 2..5 {
-        generated(&format!("usual, seed {seed}"), &Plan { seed, bytes: 4 << 20, noise: Noise::Usual, ..Plan::default() });
+        generated(
+            &format!("usual, seed {seed}"),
+            &Plan { seed, bytes: 4 << 20, noise: Noise::Usual, ..Plan::default() },
+        );
     }
 }
 
