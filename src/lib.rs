@@ -13,7 +13,9 @@
 //! - [`config`], [`cli`], [`app`]: settings, commands, and the wiring of all of it.
 //! - [`platform`], [`synthetic`]: what differs between operating systems; made-up transcripts with the truth beside them.
 
+pub mod cli;
 pub mod clock;
+pub mod config;
 pub mod event;
 pub mod hub;
 pub mod ingest;

@@ -1,0 +1,118 @@
+//! Every setting by name, and where else it can be set.
+
+/// A setting's names.
+#[derive(Debug)]
+pub struct Key {
+    /// In the file; a dot stands for a table.
+    pub name: &'static str,
+    /// On the command line.
+    pub flag: Option<&'static str>,
+    /// In the environment; the first that is set wins.
+    pub env: &'static [&'static str],
+}
+
+const fn key(name: &'static str, flag: Option<&'static str>, env: &'static [&'static str]) -> Key {
+    Key { name, flag, env }
+}
+
+pub(super) static LISTEN: Key = key("listen", Some("--listen"), &["LISTEN_ADDR"]);
+pub(super) static DATA_DIRS: Key = key("data_dirs", Some("--data-dir"), &["CLAUDE_DATA_DIR", "CLAUDE_CONFIG_DIR"]);
+pub(super) static DATABASE: Key = key("database", Some("--database"), &["DATABASE_PATH"]);
+pub(super) static LOG_LEVEL: Key = key("log_level", Some("--log-level"), &["LOG_LEVEL"]);
+pub(super) static COLOR: Key = key("color", Some("--color"), &["NO_COLOR"]);
+pub(super) static TIME_ZONE: Key = key("time_zone", None, &["TZ"]);
+pub(super) static ENABLE_COST: Key = key("enable_cost_estimation", None, &["ENABLE_COST_ESTIMATION"]);
+pub(super) static RETENTION_DAYS: Key = key("retention_days", None, &[]);
+pub(super) static CLEANUP_DAYS: Key = key("cleanup_days", None, &[]);
+pub(super) static ALLOWED_HOSTS: Key = key("allowed_hosts", None, &["ALLOWED_HOSTS"]);
+pub(super) static WATCH: Key = key("watch.enabled", Some("--no-watch"), &["FILE_WATCH_ENABLED"]);
+pub(super) static RECONCILE_INTERVAL: Key = key("watch.reconcile_interval", None, &[]);
+pub(super) static POLL_INTERVAL: Key = key("watch.poll_interval", None, &[]);
+pub(super) static READERS: Key = key("watch.readers", None, &[]);
+pub(super) static BACKUP_INTERVAL: Key = key("backup.interval", None, &[]);
+pub(super) static BACKUP_KEEP: Key = key("backup.keep", None, &[]);
+pub(super) static BACKUP_DIRECTORY: Key = key("backup.directory", None, &[]);
+pub(super) static MAX_CONNECTIONS: Key = key("server.max_connections", None, &[]);
+pub(super) static MAX_PER_CLIENT: Key = key("server.max_connections_per_client", None, &[]);
+pub(super) static MAX_WEBSOCKETS: Key = key("server.max_websockets", None, &[]);
+pub(super) static HEADER_TIMEOUT: Key = key("server.header_timeout", None, &[]);
+pub(super) static REQUEST_TIMEOUT: Key = key("server.request_timeout", None, &[]);
+
+/// All settings, in the order in which they are shown.
+pub static ALL: [&Key; 22] = [
+    &LISTEN,
+    &DATA_DIRS,
+    &DATABASE,
+    &LOG_LEVEL,
+    &COLOR,
+    &TIME_ZONE,
+    &ENABLE_COST,
+    &RETENTION_DAYS,
+    &CLEANUP_DAYS,
+    &ALLOWED_HOSTS,
+    &WATCH,
+    &RECONCILE_INTERVAL,
+    &POLL_INTERVAL,
+    &READERS,
+    &BACKUP_INTERVAL,
+    &BACKUP_KEEP,
+    &BACKUP_DIRECTORY,
+    &MAX_CONNECTIONS,
+    &MAX_PER_CLIENT,
+    &MAX_WEBSOCKETS,
+    &HEADER_TIMEOUT,
+    &REQUEST_TIMEOUT,
+];
+
+/// Tables whose keys belong to the plugins they name.
+pub(super) const PLUGIN_TABLES: [&str; 2] = ["sources", "sinks"];
+
+/// The array of the user's own prices.
+pub(super) const PRICES: &str = "prices";
+
+/// What may stand directly in a table of the file (`""` is the top): keys and tables.
+pub(super) fn known_in(table: &str) -> Vec<&'static str> {
+    let mut known: Vec<&'static str> = Vec::new();
+    for key in ALL {
+        let below = key.name.strip_prefix(table).and_then(|rest| rest.strip_prefix('.'));
+        let Some(rest) = (if table.is_empty() { Some(key.name) } else { below }) else { continue };
+        let name = rest.split_once('.').map_or(rest, |(first, _)| first);
+        if !known.contains(&name) {
+            known.push(name);
+        }
+    }
+    if table.is_empty() {
+        known.push(PRICES);
+        known.extend(PLUGIN_TABLES);
+    }
+    known
+}
+
+/// Whether settings or plugins' tables stand below this name.
+pub(super) fn is_table(name: &str) -> bool {
+    PLUGIN_TABLES.contains(&name) || !known_in(name).is_empty()
+}
+
+/// The known name that is closest to a mistyped one, if any is close.
+pub(super) fn nearest<'a>(typed: &str, known: &[&'a str]) -> Option<&'a str> {
+    let typed = typed.to_ascii_lowercase().replace('-', "_");
+    let distances = known.iter().map(|name| (edits(&typed, name), *name));
+    let (distance, name) = distances.min()?;
+    (distance <= 2.max(name.len() / 3)).then_some(name)
+}
+
+/// How many letters have to be put in, taken out or changed (Levenshtein).
+fn edits(from: &str, to: &str) -> usize {
+    let to: Vec<char> = to.chars().collect();
+    let mut row: Vec<usize> = (0..=to.len()).collect();
+    for (i, letter) in from.chars().enumerate() {
+        let mut diagonal = row[0];
+        row[0] = i + 1;
+        for (j, other) in to.iter().enumerate() {
+            let change = diagonal + usize::from(letter != *other);
+            diagonal = row[j + 1];
+            row[j + 1] = change.min(diagonal + 1).min(row[j] + 1);
+        }
+    }
+    row[to.len()]
+}
