@@ -7,6 +7,7 @@ mod cli;
 mod corpus;
 mod counts;
 mod faults;
+mod fixtures;
 mod house;
 mod machine;
 mod parts;
