@@ -119,7 +119,9 @@ impl Counting {
         std::thread::spawn(move || done.send(thread.join()));
         match waiting.recv_timeout(STOP_WITHIN) {
             Ok(Ok(outcome)) => Ok(outcome?),
-            Ok(Err(_)) => Err(anyhow::anyhow!("the ingest thread panicked; what it had not stored is read again").into()),
+            Ok(Err(_)) => {
+                Err(anyhow::anyhow!("the ingest thread panicked; what it had not stored is read again").into())
+            }
             Err(_) => {
                 tracing::warn!("stopped before everything was stored; it is read again at the next start");
                 Ok(())
@@ -138,11 +140,7 @@ impl Counting {
 
 /// Where the history and its backups are.
 pub fn open_options(settings: &Settings, clock: &Clock) -> OpenOptions {
-    OpenOptions {
-        path: settings.database.clone(),
-        backups: settings.backup.directory.clone(),
-        clock: clock.clone(),
-    }
+    OpenOptions { path: settings.database.clone(), backups: settings.backup.directory.clone(), clock: clock.clone() }
 }
 
 /// The prices in force: the built-in ones with the user's over them.
@@ -209,7 +207,10 @@ impl SpineThread {
             damage,
             upkeep: self.upkeep,
         };
-        let outcome = ingest.run().map(drop);
+        let outcome = ingest.run();
+        // The writer is the last to close the file, which folds the write-ahead log into it.
+        self.readers.forget();
+        let outcome = outcome.map(drop);
         generation.lock().unwrap_or_else(PoisonError::into_inner).stop();
         for thread in threads.into_iter().chain(forward).chain(checker.flatten()) {
             if thread.join().is_err() {
@@ -274,8 +275,10 @@ pub fn configured_sources(settings: &Settings) -> Result<Vec<Configured>, AppErr
     for factory in SOURCES {
         let table = settings.sources.get(factory.kind).cloned().unwrap_or_default();
         let source = Configured { factory, table, settings: settings.source_settings(), status: Arc::default() };
-        (factory.build)(source.table.clone(), &source.settings)
-            .map_err(|reason| AppError::Plugin { section: format!("sources.{}", factory.kind), reason })?;
+        drop(
+            (factory.build)(source.table.clone(), &source.settings)
+                .map_err(|reason| AppError::Plugin { section: format!("sources.{}", factory.kind), reason })?,
+        );
         sources.push(source);
     }
     Ok(sources)
@@ -320,9 +323,7 @@ fn serve_counted(settings: &Settings, clock: &Clock, demo: bool, counting: &Coun
             std::io::ErrorKind::AddrInUse => {
                 "another program has the port; stop it or choose another address with --listen".to_owned()
             }
-            std::io::ErrorKind::PermissionDenied => {
-                "not allowed; choose a port above 1023 with --listen".to_owned()
-            }
+            std::io::ErrorKind::PermissionDenied => "not allowed; choose a port above 1023 with --listen".to_owned(),
             _ => error.to_string(),
         };
         AppError::Listen { address: settings.listen, reason }
@@ -357,11 +358,7 @@ fn serve_counted(settings: &Settings, clock: &Clock, demo: bool, counting: &Coun
 }
 
 fn web_settings(settings: &Settings, demo: bool) -> WebSettings {
-    WebSettings {
-        allowed_hosts: settings.allowed_hosts.clone(),
-        zone: settings.time_zone.clone(),
-        demo,
-    }
+    WebSettings { allowed_hosts: settings.allowed_hosts.clone(), zone: settings.time_zone.clone(), demo }
 }
 
 /// Resolves on a signal, or when the spine has ended by itself, which only an error makes it do.

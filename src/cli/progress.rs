@@ -14,7 +14,7 @@ const TICK: Duration = Duration::from_millis(100);
 
 /// Shows how far the first catch-up is until it is done or `stop`. Nothing is shown where standard error is not a
 /// terminal.
-pub fn show(hub: Hub, stop: Stop) -> Option<JoinHandle<()>> {
+pub(super) fn show(hub: Hub, stop: Stop) -> Option<JoinHandle<()>> {
     if !std::io::stderr().is_terminal() {
         return None;
     }
@@ -22,8 +22,9 @@ pub fn show(hub: Hub, stop: Stop) -> Option<JoinHandle<()>> {
 }
 
 fn run(hub: &Hub, stop: &Stop) {
-    let style = ProgressStyle::with_template("reading transcripts {bar:32} {bytes}/{total_bytes} {bytes_per_sec} {eta}")
-        .unwrap_or_else(|_| ProgressStyle::default_bar());
+    let style =
+        ProgressStyle::with_template("reading transcripts {bar:32} {bytes}/{total_bytes} {bytes_per_sec} {eta}")
+            .unwrap_or_else(|_| ProgressStyle::default_bar());
     let bar = ProgressBar::new(0).with_style(style);
     while !hub.snapshot().ready && !stop.sleep(TICK) {
         let (total, done) = read_so_far(hub);
@@ -34,7 +35,7 @@ fn run(hub: &Hub, stop: &Stop) {
 }
 
 /// Bytes to read and bytes read by all sources.
-pub fn read_so_far(hub: &Hub) -> (u64, u64) {
+pub(super) fn read_so_far(hub: &Hub) -> (u64, u64) {
     let sum = |value: fn(&crate::status::SourceStatus) -> &std::sync::atomic::AtomicU64| {
         hub.statuses().values().map(|status| value(status).load(Ordering::Relaxed)).sum()
     };

@@ -6,6 +6,7 @@
 mod cli;
 mod corpus;
 mod counts;
+mod docs;
 mod faults;
 mod fixtures;
 mod house;
