@@ -54,8 +54,7 @@ impl SkipReason {
 }
 
 /// What was seen while reading: counts only, no content.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LineTally {
     pub lines: u64,
     pub bytes: u64,

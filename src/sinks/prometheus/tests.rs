@@ -4,8 +4,8 @@ use warp::http::HeaderValue;
 
 use super::*;
 use crate::event::{PicoUsd, QuerySource, Tally, TokenCounts, UnixMillis};
-use crate::hub::{Snapshot, SourceTotals, Statuses, StoreFacts};
-use crate::status::{ProcessSample, SkipReason, SourceStatus};
+use crate::hub::{Snapshot, Statuses, StoreFacts};
+use crate::status::{ProcessSample, SkipReason, SourceStatus, SourceTotals};
 
 fn metrics(hub: Hub) -> Metrics {
     Metrics { hub, models: Mutex::default() }
@@ -45,7 +45,7 @@ fn full() -> Snapshot {
     claude.tally.lines = 100;
     claude.tally.bytes = 5000;
     claude.tally.skip(SkipReason::Oversized);
-    snapshot.ingest.by_source.insert("claude", claude);
+    snapshot.ingest.by_source.insert("claude".to_owned(), claude);
     snapshot.ingest.commits = 12;
     snapshot.ingest.last_commit_at = Some(UnixMillis(1_795_438_800_000));
     snapshot.ingest.commit_seconds.observe(0.0011);
