@@ -168,8 +168,8 @@ fn healthcheck_tells_a_running_service_from_none() {
     assert_eq!(ask().code(), 0);
     served.kill();
     let done = ask();
-    assert_eq!(done.code(), 1, "{done:?}");
-    assert!(done.stderr.contains(&address), "{}", done.stderr);
+    assert_eq!(done.code(), 3, "{done:?}");
+    assert!(done.stdout.contains(&address), "{done:?}");
 }
 
 #[test]
