@@ -184,7 +184,9 @@ impl Store {
     pub fn snapshot(&self) -> Result<Snapshot, StoreError> {
         let models = self.totals.by_model();
         let mut totals = Tally::default();
-        models.values().for_each(|tally| totals.add(tally));
+        for tally in models.values() {
+            totals.add(tally);
+        }
         let mut series: BTreeMap<_, Tally> = BTreeMap::new();
         // Zeros for what may come: the first increment of a series that is not there yet would be lost.
         let current = self.prices.rows().filter(|row| row.retired_date.is_none()).map(|row| &row.model);
@@ -443,19 +445,16 @@ impl Merging<'_> {
         if stored.several {
             let mut variants = self.variants(group)?;
             let before = resolve(group, variants.values().cloned().collect());
-            match variants.get_mut(&record.key.variant) {
-                Some(known) => {
-                    let unchanged = known.clone();
-                    known.merge(record.clone());
-                    if *known == unchanged {
-                        return Ok(());
-                    }
-                    self.save_variant(known)?;
+            if let Some(known) = variants.get_mut(&record.key.variant) {
+                let unchanged = known.clone();
+                known.merge(record.clone());
+                if *known == unchanged {
+                    return Ok(());
                 }
-                None => {
-                    self.save_variant(record)?;
-                    variants.insert(record.key.variant.clone(), record.clone());
-                }
+                self.save_variant(known)?;
+            } else {
+                self.save_variant(record)?;
+                variants.insert(record.key.variant.clone(), record.clone());
             }
             return self.rederive(&before, resolve(group, variants.into_values().collect()));
         }
@@ -508,10 +507,10 @@ impl Merging<'_> {
         after: Vec<(GroupId, UsageRecord)>,
     ) -> Result<(), StoreError> {
         for (id, _) in before {
-            if !after.iter().any(|(kept, _)| kept == id) {
-                if let Some(stored) = load(self.db, self.words, *id)? {
-                    self.retract(&stored)?;
-                }
+            if !after.iter().any(|(kept, _)| kept == id)
+                && let Some(stored) = load(self.db, self.words, *id)?
+            {
+                self.retract(&stored)?;
             }
         }
         for (id, record) in after {
