@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::TcpListener;
+use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -18,13 +19,15 @@ use crate::sinks::SINKS;
 use crate::sources::SOURCES;
 use crate::store::{OpenOptions, Opened, Readers, Store, StoreError};
 use crate::supervise::{Configured, Surroundings};
+use crate::web::exchange::ExchangeLimits;
+use crate::web::server::ConnectionLimits;
 use crate::web::{self, WebSettings, WebState};
 
 /// How many messages may wait for the spine. With the size of a batch this bounds the memory of a first read.
 const INBOX: usize = 16;
 
 /// How long the spine may take to store what it holds once the house stops.
-const STOP_WITHIN: Duration = Duration::from_secs(4);
+const STOP_WITHIN: Duration = Duration::from_millis(4_500);
 
 /// How long the pages of a large database are looked at in the background after a start.
 const BACKGROUND_CHECK: Duration = Duration::from_secs(60);
@@ -111,9 +114,14 @@ impl Counting {
         Ok(Self { hub, readers, thread, stopper, ended })
     }
 
+    /// Stops reading and begins to store what is held; [`Counting::stop`] waits for it.
+    pub fn begin_stop(&mut self) {
+        self.stopper.stop();
+    }
+
     /// Stops reading, stores what is held, closes the history.
     pub fn stop(mut self) -> Result<(), AppError> {
-        self.stopper.stop();
+        self.begin_stop();
         let (done, waiting) = crossbeam_channel::bounded(1);
         let thread = self.thread;
         std::thread::spawn(move || done.send(thread.join()));
@@ -311,13 +319,13 @@ fn sink_routes(settings: &Settings, hub: &Hub) -> Result<Vec<Routes>, AppError> 
 
 /// Counts and serves until SIGINT or SIGTERM.
 pub fn serve(settings: &Settings, clock: &Clock, demo: bool) -> Result<(), AppError> {
-    let counting = Counting::start(settings, clock, Mode::Follow)?;
-    let served = serve_counted(settings, clock, demo, &counting);
+    let mut counting = Counting::start(settings, clock, Mode::Follow)?;
+    let served = serve_counted(settings, clock, demo, &mut counting);
     let stopped = counting.stop();
     served.and(stopped)
 }
 
-fn serve_counted(settings: &Settings, clock: &Clock, demo: bool, counting: &Counting) -> Result<(), AppError> {
+fn serve_counted(settings: &Settings, clock: &Clock, demo: bool, counting: &mut Counting) -> Result<(), AppError> {
     let refused = |error: std::io::Error| {
         let reason = match error.kind() {
             std::io::ErrorKind::AddrInUse => {
@@ -350,6 +358,8 @@ fn serve_counted(settings: &Settings, clock: &Clock, demo: bool, counting: &Coun
         let server = tokio::spawn(web::serve(listener, state, routes, stop.clone()));
         tracing::info!("listening on http://{bound}");
         wait_for_the_end(counting).await?;
+        // Both ends at once: the store works while the last answers leave.
+        counting.begin_stop();
         stopper.stop();
         server.await.context("ending the server")?
     });
@@ -358,7 +368,20 @@ fn serve_counted(settings: &Settings, clock: &Clock, demo: bool, counting: &Coun
 }
 
 fn web_settings(settings: &Settings, demo: bool) -> WebSettings {
-    WebSettings { allowed_hosts: settings.allowed_hosts.clone(), zone: settings.time_zone.clone(), demo }
+    let size = |number: NonZeroU32| usize::try_from(number.get()).unwrap_or(usize::MAX);
+    let limits = &settings.server;
+    WebSettings {
+        allowed_hosts: settings.allowed_hosts.clone(),
+        zone: settings.time_zone.clone(),
+        demo,
+        connections: ConnectionLimits {
+            total: size(limits.max_connections),
+            per_address: size(limits.max_connections_per_client),
+            header_time: limits.header_timeout,
+            ..ConnectionLimits::default()
+        },
+        exchanges: ExchangeLimits { handler_time: limits.request_timeout, ..ExchangeLimits::default() },
+    }
 }
 
 /// Resolves on a signal, or when the spine has ended by itself, which only an error makes it do.

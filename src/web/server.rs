@@ -45,7 +45,7 @@ impl Default for ConnectionLimits {
             per_address: 64,
             header_time: Duration::from_secs(10),
             write_stall: Duration::from_secs(30),
-            drain_time: Duration::from_secs(5),
+            drain_time: Duration::from_secs(3),
         }
     }
 }

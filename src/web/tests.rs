@@ -57,7 +57,8 @@ impl House {
         let statuses: Statuses = Arc::new([("claude", Arc::new(status))].into_iter().collect());
         let hub = Hub::new(snapshot, statuses);
         let clock = Clock::fixed(UnixMillis(1_795_438_800_000));
-        let settings = WebSettings { allowed_hosts: vec!["monitor.example.org".to_owned()], ..WebSettings::default() };
+        let allowed_hosts = vec!["monitor.example.org".to_owned()];
+        let settings = WebSettings { allowed_hosts, connections, exchanges, ..WebSettings::default() };
         let readers = Readers::new(&directory.path().join("monitor.db"));
         let state = WebState::new(hub.clone(), readers, clock, Arc::new(settings));
         let mut plugins: Vec<Routes> =
@@ -68,7 +69,7 @@ impl House {
         let runtime = tokio::runtime::Runtime::new().unwrap();
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
         let address = listener.local_addr().unwrap();
-        let server = runtime.spawn(serve_within(listener, state, plugins, stop, connections, exchanges));
+        let server = runtime.spawn(serve(listener, state, plugins, stop));
         Self { runtime, address, hub, stopper, server: Some(server), _directory: directory }
     }
 
