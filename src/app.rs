@@ -207,7 +207,10 @@ impl SpineThread {
             damage,
             upkeep: self.upkeep,
         };
-        let outcome = ingest.run().map(drop);
+        let outcome = ingest.run();
+        // The writer is the last to close the file, which folds the write-ahead log into it.
+        self.readers.forget();
+        let outcome = outcome.map(drop);
         generation.lock().unwrap_or_else(PoisonError::into_inner).stop();
         for thread in threads.into_iter().chain(forward).chain(checker.flatten()) {
             if thread.join().is_err() {
@@ -272,8 +275,10 @@ pub fn configured_sources(settings: &Settings) -> Result<Vec<Configured>, AppErr
     for factory in SOURCES {
         let table = settings.sources.get(factory.kind).cloned().unwrap_or_default();
         let source = Configured { factory, table, settings: settings.source_settings(), status: Arc::default() };
-        (factory.build)(source.table.clone(), &source.settings)
-            .map_err(|reason| AppError::Plugin { section: format!("sources.{}", factory.kind), reason })?;
+        drop(
+            (factory.build)(source.table.clone(), &source.settings)
+                .map_err(|reason| AppError::Plugin { section: format!("sources.{}", factory.kind), reason })?,
+        );
         sources.push(source);
     }
     Ok(sources)

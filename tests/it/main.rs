@@ -1,1 +1,3 @@
+//! Integration tests, in one binary since that builds several times faster.
 
+mod docs;

@@ -1,0 +1,69 @@
+//! What the overview needs of the history, read once per change of it: reloads of a page cost the database nothing.
+
+use std::sync::Arc;
+
+use anyhow::Context;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use jiff::{Span, ToSpan};
+use tokio::sync::Mutex;
+
+use crate::event::{Tally, UnixMillis};
+use crate::store::{DayRow, Readers};
+
+/// How many days the overview shows, today included.
+pub const DAYS: i32 = 30;
+
+/// How many projects it shows.
+const PROJECTS: usize = 8;
+
+/// The last [`DAYS`] days.
+#[derive(Clone, Debug, Default)]
+pub struct History {
+    /// Oldest first, without gaps.
+    pub days: Vec<DayRow>,
+    /// The most voluminous first.
+    pub projects: Vec<(Arc<str>, Tally)>,
+}
+
+/// Keeps the newest [`History`].
+#[derive(Default)]
+pub struct HistoryCache {
+    kept: Mutex<Option<(u64, Date, Arc<History>)>>,
+}
+
+impl HistoryCache {
+    /// The history at `revision`, up to `today`. Whoever asks at the same time waits for the same read.
+    pub async fn get(
+        &self,
+        readers: &Readers,
+        zone: &TimeZone,
+        revision: u64,
+        today: Date,
+    ) -> anyhow::Result<Arc<History>> {
+        let mut kept = self.kept.lock().await;
+        if let Some((at, day, history)) = &*kept
+            && (*at, *day) == (revision, today)
+        {
+            return Ok(Arc::clone(history));
+        }
+        let (readers, zone) = (readers.clone(), zone.clone());
+        let read = tokio::task::spawn_blocking(move || read(&readers, &zone, today));
+        let history = Arc::new(read.await.context("reading the history for a page")??);
+        *kept = Some((revision, today, Arc::clone(&history)));
+        Ok(history)
+    }
+}
+
+fn read(readers: &Readers, zone: &TimeZone, today: Date) -> anyhow::Result<History> {
+    let from = today.saturating_sub((DAYS - 1).days());
+    let days = readers.days(from, today, zone).context("reading the days for a page")?;
+    let (start, end) = (midnight(from, zone)?, midnight(today.saturating_add(Span::new().days(1)), zone)?);
+    let projects = readers.projects(start, end, PROJECTS).context("reading the projects for a page")?;
+    Ok(History { days, projects })
+}
+
+fn midnight(date: Date, zone: &TimeZone) -> anyhow::Result<UnixMillis> {
+    let start = date.to_zoned(zone.clone()).with_context(|| format!("finding the start of {date}"))?;
+    Ok(UnixMillis(start.timestamp().as_millisecond()))
+}
