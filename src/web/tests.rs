@@ -311,7 +311,11 @@ fn current_stats() {
         "unpriced_tokens": 0, "cache_hit_rate": 0.25, "web_searches": 6,
     });
     assert_eq!(body["models"]["claude-opus-4-8"], opus);
-    assert_eq!(body["models"]["<script>alert(1)</script>"]["total_cost"], Value::Null);
+    assert_eq!(
+        body["models"]["<script>alert(1)</script>"]["total_cost"],
+        json!(0.0),
+        "a number, beside its unpriced tokens"
+    );
     assert_eq!(body["models"]["<script>alert(1)</script>"]["unpriced_tokens"], 15);
     let totals = &body["totals"];
     assert_eq!((&totals["total_tokens"], &totals["total_cost"]), (&json!(44), &json!(1.5)));
