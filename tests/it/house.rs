@@ -243,6 +243,14 @@ impl Starting {
         Served { child: self.child, log: self.log, address, agent }
     }
 
+    /// Waits for the address or for its end, whichever comes first.
+    pub(crate) fn listens_or_is_gone(&mut self) {
+        eventually("listening or an end", PATIENCE, || {
+            let gone = self.child.0.try_wait().unwrap().is_some();
+            (gone || log_of(&self.log).contains("listening on http://")).then_some(())
+        });
+    }
+
     /// Waits until the first catch-up is stored and served.
     pub(crate) fn ready(self) -> Served {
         let served = self.listening();

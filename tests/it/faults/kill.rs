@@ -1,141 +1,79 @@
 //! D1 kills the program at every single call that changes its database, D2 at random moments while transcripts grow.
-//! D3 breaks the store on purpose in three ways, each of which the first two must notice.
+//! D3 breaks the store on purpose in three ways, each of which has to be noticed.
 
-use std::collections::BTreeMap;
-use std::ops::Range;
 use std::path::Path;
-use std::sync::Mutex;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use rusqlite::Connection;
 
+use super::sweep::{Story, Sweep, most};
 use crate::counts::Counts;
-use crate::house::{Finished, TestHouse};
+use crate::house::TestHouse;
 use crate::parts;
 use crate::scribe::{Dice, Scribe};
 use crate::wait::{PATIENCE, pause};
 
-/// Everything by which `SQLite` changes a file.
-const CALLS: &str = "pwrite64,write,fsync,fdatasync,ftruncate,rename,unlink";
-
-/// Transcripts with what a history meets in real life: several files, a resumed session that repeats older lines.
-fn small_import(claude: &Path) -> Counts {
+/// Three sessions.
+fn plain(claude: &Path) -> Scribe {
     let mut scribe = Scribe::new(claude);
     for session in ["a", "b", "c"] {
         scribe.append(session, 40);
     }
+    scribe
+}
+
+/// The same, and a fourth session that begins with a copy of the first.
+fn resumed(claude: &Path) -> Scribe {
+    let mut scribe = plain(claude);
     let copied = std::fs::read(scribe.file("a")).unwrap();
     scribe.append_raw("resumed", &copied);
     scribe.append("resumed", 20);
-    scribe.written
+    scribe
 }
 
-/// `ingest` under strace, which looks at the database's files only.
-fn traced(house: &TestHouse, strace: &Path, extra: &[String]) -> Finished {
-    let mut prefix = vec![strace.display().to_string(), "-f".into(), "-qq".into()];
-    prefix.extend(["-o".into(), house.path("trace").display().to_string(), "-e".into(), format!("trace={CALLS}")]);
-    for suffix in ["", "-wal", "-shm", "-journal"] {
-        prefix.extend(["-P".into(), format!("{}{suffix}", house.database().display())]);
-    }
-    prefix.extend_from_slice(extra);
-    house.finish(house.command_through(&prefix, ["ingest"]))
+/// A database in which nothing has been stored yet.
+fn made() -> TestHouse {
+    let house = TestHouse::new();
+    house.ingest();
+    house
 }
 
-/// What is imported, into what, by which store.
-struct Import<'a> {
-    claude: &'a Path,
-    expected: Counts,
-    /// A wrong store, or none.
-    mutant: &'a str,
-    /// The database that is there before.
-    before: Option<&'a Path>,
-    strace: &'a Path,
-}
-
-impl Import<'_> {
-    /// A house in which nothing has been imported yet.
-    fn house(&self) -> TestHouse {
-        let house = TestHouse::new().reading(self.claude).with_env("CTM_MUTANT", self.mutant);
-        if let Some(before) = self.before {
-            std::fs::copy(before, house.database()).unwrap();
-        }
-        house
-    }
-
-    /// How many calls the busiest thread of an undisturbed import makes: the number of moments to die at.
-    fn moments(&self) -> u64 {
-        let house = self.house();
-        let done = traced(&house, self.strace, &[]);
-        assert!(done.status.success(), "an undisturbed import failed under strace: {done:?}");
-        let trace = std::fs::read_to_string(house.path("trace")).unwrap();
-        let mut calls = BTreeMap::new();
-        for line in trace.lines().filter(|line| !line.contains(" resumed>") && line.contains('(')) {
-            // strace counts the calls of each thread apart.
-            *calls.entry(line.split_whitespace().next()).or_default() += 1;
-        }
-        calls.into_values().max().unwrap_or(0)
-    }
-
-    /// Dies at each moment in turn, or at `most` of them, starts again and compares. Gives the number of deaths, or says
-    /// at which moment what went wrong first.
-    fn sweep(&self, most: u64) -> Result<u64, String> {
-        let all = self.moments();
-        assert!(all > 20, "only {all} calls: strace does not see the database");
-        let stride = all.div_ceil(most);
-        let next = AtomicU64::new(1);
-        let wrong = Mutex::new(None);
-        std::thread::scope(|scope| {
-            for _ in 0..2 {
-                scope.spawn(|| {
-                    while wrong.lock().unwrap().is_none() {
-                        let moment = next.fetch_add(stride, Ordering::Relaxed);
-                        if moment > all {
-                            return;
-                        }
-                        if let Err(what) = self.die_at(moment) {
-                            wrong.lock().unwrap().get_or_insert(format!("killed at call {moment} of {all}: {what}"));
-                        }
-                    }
-                });
-            }
-        });
-        wrong.into_inner().unwrap().map_or(Ok(all.div_ceil(stride)), Err)
-    }
-
-    fn die_at(&self, moment: u64) -> Result<(), String> {
-        let house = self.house();
-        let inject = format!("inject={CALLS}:signal=KILL:when={moment}");
-        traced(&house, self.strace, &["-e".into(), inject]);
-        let again = house.run(["ingest"]);
-        if !again.status.success() {
-            return Err(format!("the next start failed: {again:?}"));
-        }
-        let counts = Counts::try_of_database(house.database())?;
-        if counts == self.expected { Ok(()) } else { Err(format!("expected {:?}, got {counts:?}", self.expected)) }
-    }
-}
-
-/// Kills a small import at every call.
-fn sweep(strace: &Path, mutant: &str, most: u64) -> Result<u64, String> {
-    let dir = tempfile::tempdir().unwrap();
-    let expected = small_import(dir.path());
-    Import { claude: dir.path(), expected, mutant, before: None, strace }.sweep(most)
+/// Sweeps, and expects nothing to go wrong.
+fn survives(sweep: &Sweep, deaths_at_most: u64) {
+    let deaths = sweep.run(deaths_at_most).unwrap_or_else(|wrong| panic!("{wrong}"));
+    assert!(deaths > 20, "only {deaths} deaths");
 }
 
 #[test]
-fn d01_killed_at_every_call_nothing_is_lost_or_doubled() {
+fn d01_killed_at_every_call_of_a_first_start_nothing_is_lost_or_doubled() {
     let Some(strace) = parts::need("strace") else { return };
-    let most = if parts::soak() { 5000 } else { 600 };
-    let swept = sweep(&strace, "", most).unwrap_or_else(|wrong| panic!("{wrong}"));
-    assert!(swept > 20, "only {swept} moments");
+    let dir = tempfile::tempdir().unwrap();
+    let written = resumed(dir.path()).written;
+    let story = Story::Import { claude: dir.path(), written };
+    survives(&Sweep { story, before: None, mutant: "", strace: &strace }, most(600));
+}
+
+#[test]
+fn d01_killed_at_every_call_of_an_import_nothing_is_lost_or_doubled() {
+    let Some(strace) = parts::need("strace") else { return };
+    let (dir, made) = (tempfile::tempdir().unwrap(), made());
+    let written = resumed(dir.path()).written;
+    let story = Story::Import { claude: dir.path(), written };
+    survives(&Sweep { story, before: Some(made.database()), mutant: "", strace: &strace }, most(600));
+}
+
+#[test]
+fn d01_killed_at_every_call_while_a_transcript_grows_nothing_is_lost_or_doubled() {
+    let Some(strace) = parts::need("strace") else { return };
+    let made = made();
+    survives(&Sweep { story: Story::Live, before: Some(made.database()), mutant: "", strace: &strace }, most(200));
 }
 
 #[test]
 fn d19_killed_at_every_call_of_an_upgrade_nothing_is_lost_or_doubled() {
     let Some(strace) = parts::need("strace") else { return };
     let dir = tempfile::tempdir().unwrap();
-    let expected = small_import(dir.path());
+    let written = resumed(dir.path()).written;
     let old = TestHouse::new().reading(dir.path());
     old.ingest();
     // The first format had the same tables and no views.
@@ -144,68 +82,70 @@ fn d19_killed_at_every_call_of_an_upgrade_nothing_is_lost_or_doubled() {
                PRAGMA user_version = 1; PRAGMA journal_mode = DELETE;";
     db.execute_batch(sql).unwrap();
     drop(db);
-    let import = Import { claude: dir.path(), expected, mutant: "", before: Some(old.database()), strace: &strace };
-    import.sweep(if parts::soak() { 5000 } else { 200 }).unwrap_or_else(|wrong| panic!("{wrong}"));
+    let story = Story::Import { claude: dir.path(), written };
+    survives(&Sweep { story, before: Some(old.database()), mutant: "", strace: &strace }, most(200));
 }
 
-/// Kills the service at random moments while 50 sessions grow by pieces that end anywhere in a line.
-fn storm(kills: u64, moment_ms: Range<u64>, mutant: &str) -> Result<(), String> {
-    let house = TestHouse::new().with_env("CTM_MUTANT", mutant);
+#[test]
+fn d02_killed_at_random_while_transcripts_grow_nothing_is_lost_or_doubled() {
+    let house = TestHouse::new();
     let mut scribe = Scribe::new(house.claude());
     let mut dice = Dice::new(20);
-    for _ in 0..kills {
+    for _ in 0..if parts::soak() { 10_000 } else { 120 } {
         let serving = house.spawn::<&str>([]);
         let pieces = 1 + dice.below(4);
-        let life = moment_ms.start + dice.below(moment_ms.end - moment_ms.start);
         for _ in 0..pieces {
-            pause(Duration::from_millis(life / (pieces + 1)));
+            pause(Duration::from_millis(dice.below(100)));
             for _ in 0..8 {
                 let session = format!("s{}", dice.below(50));
                 scribe.append_cut(&session, 1 + dice.below(8), dice.fraction());
             }
         }
-        pause(Duration::from_millis(life / (pieces + 1)));
+        // Soon after the last line, when it is being read and stored.
+        pause(Duration::from_millis(dice.below(40)));
         serving.kill();
     }
     scribe.finish();
-    let again = house.run(["ingest"]);
-    if !again.status.success() {
-        return Err(format!("the next start failed: {again:?}"));
-    }
-    let counts = Counts::try_of_database(house.database())?;
-    if counts == scribe.written { Ok(()) } else { Err(format!("expected {:?}, got {counts:?}", scribe.written)) }
-}
-
-#[test]
-fn d02_killed_at_random_while_transcripts_grow_nothing_is_lost_or_doubled() {
-    let kills = if parts::soak() { 10_000 } else { 120 };
-    storm(kills, 2..400, "").unwrap_or_else(|wrong| panic!("{wrong}"));
+    house.ingest();
+    assert_eq!(Counts::try_of_database(house.database()), Ok(scribe.written));
 }
 
 #[cfg(feature = "mutants")]
 mod mutants {
     use super::*;
 
-    /// A store that is wrong in this way has to be noticed.
-    fn noticed(mutant: &str) {
-        let Some(strace) = parts::need("strace") else { return };
-        let quiet = sweep(&strace, mutant, 600).and_then(|_| storm(60, 2..400, mutant));
-        assert!(quiet.is_err(), "nobody noticed a store with {mutant}");
+    /// What a sweep over an import finds in a store that is wrong in this way.
+    fn found(mutant: &str, transcripts: fn(&Path) -> Scribe) -> Option<String> {
+        let strace = parts::need("strace")?;
+        let (dir, made) = (tempfile::tempdir().unwrap(), made());
+        let written = transcripts(dir.path()).written;
+        let story = Story::Import { claude: dir.path(), written };
+        let sweep = Sweep { story, before: Some(made.database()), mutant, strace: &strace };
+        Some(sweep.run(600).expect_err("nobody noticed"))
+    }
+
+    /// Right as long as nothing happens; noticed by a kill.
+    fn noticed_by_a_kill(mutant: &str) {
+        if let Some(wrong) = found(mutant, plain) {
+            assert!(wrong.starts_with("killed at call"), "{wrong}");
+        }
     }
 
     #[test]
     fn d03_a_position_stored_before_its_rows_is_noticed() {
-        noticed("offset_first");
+        noticed_by_a_kill("offset_first");
     }
 
     #[test]
     fn d03_rows_stored_before_their_position_are_noticed() {
-        noticed("rows_first");
+        noticed_by_a_kill("rows_first");
     }
 
     #[test]
     fn d03_rows_without_a_key_are_noticed() {
-        noticed("no_key");
+        if let Some(wrong) = found("no_key", resumed) {
+            assert!(wrong.starts_with("undisturbed"), "{wrong}");
+        }
     }
 }
 

@@ -7,4 +7,5 @@ mod disk;
 mod kill;
 mod lock;
 mod power;
+mod sweep;
 mod watch;
