@@ -317,9 +317,15 @@ fn sink_routes(settings: &Settings, hub: &Hub) -> Result<Vec<Routes>, AppError> 
     Ok(routes)
 }
 
-/// Counts and serves until SIGINT or SIGTERM.
-pub fn serve(settings: &Settings, clock: &Clock, demo: bool) -> Result<(), AppError> {
+/// Counts and serves until SIGINT or SIGTERM. `watch` is shown the counting as it begins.
+pub fn serve(
+    settings: &Settings,
+    clock: &Clock,
+    demo: bool,
+    watch: impl FnOnce(&Counting),
+) -> Result<(), AppError> {
     let mut counting = Counting::start(settings, clock, Mode::Follow)?;
+    watch(&counting);
     let served = serve_counted(settings, clock, demo, &mut counting);
     let stopped = counting.stop();
     served.and(stopped)

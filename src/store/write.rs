@@ -208,7 +208,7 @@ impl Store {
             last_event_at: self.last_event_at,
             estimates: self.estimates()?,
             store: StoreFacts {
-                size_bytes: std::fs::metadata(&self.path).map_or(0, |meta| meta.len()),
+                size_bytes: size_on_disk(&self.path),
                 responses: self.totals.responses,
                 busy: self.busy,
                 price_table: self.prices.version().to_owned(),
@@ -628,6 +628,12 @@ impl Merging<'_> {
             }
         }
     }
+}
+
+/// Bytes of the database and of its write-ahead log.
+fn size_on_disk(path: &std::path::Path) -> u64 {
+    let files = [path.to_owned(), super::open::beside(path, "-wal")];
+    files.iter().filter_map(|file| Some(std::fs::metadata(file).ok()?.len())).sum()
 }
 
 /// The day in a price table's version, as an instant.
