@@ -14,8 +14,12 @@ use crate::plugin::{Stop, Stopper};
 use crate::synthetic::{self, Live};
 
 /// Pauses between responses, so that a page is seen to move without flickering.
-const PAUSES: [Duration; 4] =
-    [Duration::from_millis(900), Duration::from_millis(2_100), Duration::from_millis(600), Duration::from_millis(1_500)];
+const PAUSES: [Duration; 4] = [
+    Duration::from_millis(900),
+    Duration::from_millis(2_100),
+    Duration::from_millis(600),
+    Duration::from_millis(1_500),
+];
 
 /// A directory of made-up transcripts and who keeps writing them. Both are gone when it is dropped.
 pub struct Demo {

@@ -144,7 +144,10 @@ impl Findings {
                 }
             }
             Server::Taken(reason) => {
-                line(&format!("  address          {} cannot be used: {reason}; choose another with --listen", settings.listen));
+                line(&format!(
+                    "  address          {} cannot be used: {reason}; choose another with --listen",
+                    settings.listen
+                ));
             }
             Server::Free => {
                 line(&format!("  not running      {} is free", settings.listen));
@@ -157,7 +160,9 @@ impl Findings {
         let roots: Vec<Value> = self
             .roots
             .iter()
-            .map(|(source, root)| json!({"source": source, "path": root.path, "state": root.state, "files": root.files}))
+            .map(
+                |(source, root)| json!({"source": source, "path": root.path, "state": root.state, "files": root.files}),
+            )
             .collect();
         let (server, detail) = match &self.server {
             Server::Running(health) => ("running", health.clone()),
@@ -216,7 +221,10 @@ impl History {
                 .filter(|reason| tally.skipped[*reason as usize] > 0)
                 .map(|reason| format!("{} {}", tally.skipped[reason as usize], reason.name()))
                 .collect();
-            line(&format!("  skipped          {}", if skipped.is_empty() { "nothing".to_owned() } else { skipped.join(", ") }));
+            line(&format!(
+                "  skipped          {}",
+                if skipped.is_empty() { "nothing".to_owned() } else { skipped.join(", ") }
+            ));
             if totals.below_retention > 0 {
                 line(&format!("  too old          {} claims, older than what retention keeps", totals.below_retention));
             }

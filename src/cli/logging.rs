@@ -8,7 +8,8 @@ use crate::config::{ColorChoice, Settings};
 
 /// Starts logging; a second start keeps the first.
 pub fn start(settings: &Settings, quiet: bool) {
-    let level: LevelFilter = if quiet { LevelFilter::ERROR.min(settings.log_level.into()) } else { settings.log_level.into() };
+    let level: LevelFilter =
+        if quiet { LevelFilter::ERROR.min(settings.log_level.into()) } else { settings.log_level.into() };
     let colour = match settings.color {
         ColorChoice::Always => true,
         ColorChoice::Never => false,

@@ -10,7 +10,7 @@ use crate::clock::Clock;
 use crate::config::Settings;
 use crate::event::PicoUsd;
 use crate::pricing::{PriceRow, PriceTable};
-use crate::store::{Store};
+use crate::store::Store;
 
 fn printed(text: &str) -> Result<(), AppError> {
     print(text).map_err(|error| AppError::Other(error.into()))
