@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::TcpListener;
+use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -18,13 +19,15 @@ use crate::sinks::SINKS;
 use crate::sources::SOURCES;
 use crate::store::{OpenOptions, Opened, Readers, Store, StoreError};
 use crate::supervise::{Configured, Surroundings};
+use crate::web::exchange::ExchangeLimits;
+use crate::web::server::ConnectionLimits;
 use crate::web::{self, WebSettings, WebState};
 
 /// How many messages may wait for the spine. With the size of a batch this bounds the memory of a first read.
 const INBOX: usize = 16;
 
 /// How long the spine may take to store what it holds once the house stops.
-const STOP_WITHIN: Duration = Duration::from_secs(4);
+const STOP_WITHIN: Duration = Duration::from_millis(4_500);
 
 /// How long the pages of a large database are looked at in the background after a start.
 const BACKGROUND_CHECK: Duration = Duration::from_secs(60);
@@ -111,15 +114,22 @@ impl Counting {
         Ok(Self { hub, readers, thread, stopper, ended })
     }
 
+    /// Stops reading and begins to store what is held; [`Counting::stop`] waits for it.
+    pub fn begin_stop(&mut self) {
+        self.stopper.stop();
+    }
+
     /// Stops reading, stores what is held, closes the history.
     pub fn stop(mut self) -> Result<(), AppError> {
-        self.stopper.stop();
+        self.begin_stop();
         let (done, waiting) = crossbeam_channel::bounded(1);
         let thread = self.thread;
         std::thread::spawn(move || done.send(thread.join()));
         match waiting.recv_timeout(STOP_WITHIN) {
             Ok(Ok(outcome)) => Ok(outcome?),
-            Ok(Err(_)) => Err(anyhow::anyhow!("the ingest thread panicked; what it had not stored is read again").into()),
+            Ok(Err(_)) => {
+                Err(anyhow::anyhow!("the ingest thread panicked; what it had not stored is read again").into())
+            }
             Err(_) => {
                 tracing::warn!("stopped before everything was stored; it is read again at the next start");
                 Ok(())
@@ -138,11 +148,7 @@ impl Counting {
 
 /// Where the history and its backups are.
 pub fn open_options(settings: &Settings, clock: &Clock) -> OpenOptions {
-    OpenOptions {
-        path: settings.database.clone(),
-        backups: settings.backup.directory.clone(),
-        clock: clock.clone(),
-    }
+    OpenOptions { path: settings.database.clone(), backups: settings.backup.directory.clone(), clock: clock.clone() }
 }
 
 /// The prices in force: the built-in ones with the user's over them.
@@ -209,7 +215,10 @@ impl SpineThread {
             damage,
             upkeep: self.upkeep,
         };
-        let outcome = ingest.run().map(drop);
+        let outcome = ingest.run();
+        // The writer is the last to close the file, which folds the write-ahead log into it.
+        self.readers.forget();
+        let outcome = outcome.map(drop);
         generation.lock().unwrap_or_else(PoisonError::into_inner).stop();
         for thread in threads.into_iter().chain(forward).chain(checker.flatten()) {
             if thread.join().is_err() {
@@ -274,8 +283,10 @@ pub fn configured_sources(settings: &Settings) -> Result<Vec<Configured>, AppErr
     for factory in SOURCES {
         let table = settings.sources.get(factory.kind).cloned().unwrap_or_default();
         let source = Configured { factory, table, settings: settings.source_settings(), status: Arc::default() };
-        (factory.build)(source.table.clone(), &source.settings)
-            .map_err(|reason| AppError::Plugin { section: format!("sources.{}", factory.kind), reason })?;
+        drop(
+            (factory.build)(source.table.clone(), &source.settings)
+                .map_err(|reason| AppError::Plugin { section: format!("sources.{}", factory.kind), reason })?,
+        );
         sources.push(source);
     }
     Ok(sources)
@@ -308,21 +319,19 @@ fn sink_routes(settings: &Settings, hub: &Hub) -> Result<Vec<Routes>, AppError> 
 
 /// Counts and serves until SIGINT or SIGTERM.
 pub fn serve(settings: &Settings, clock: &Clock, demo: bool) -> Result<(), AppError> {
-    let counting = Counting::start(settings, clock, Mode::Follow)?;
-    let served = serve_counted(settings, clock, demo, &counting);
+    let mut counting = Counting::start(settings, clock, Mode::Follow)?;
+    let served = serve_counted(settings, clock, demo, &mut counting);
     let stopped = counting.stop();
     served.and(stopped)
 }
 
-fn serve_counted(settings: &Settings, clock: &Clock, demo: bool, counting: &Counting) -> Result<(), AppError> {
+fn serve_counted(settings: &Settings, clock: &Clock, demo: bool, counting: &mut Counting) -> Result<(), AppError> {
     let refused = |error: std::io::Error| {
         let reason = match error.kind() {
             std::io::ErrorKind::AddrInUse => {
                 "another program has the port; stop it or choose another address with --listen".to_owned()
             }
-            std::io::ErrorKind::PermissionDenied => {
-                "not allowed; choose a port above 1023 with --listen".to_owned()
-            }
+            std::io::ErrorKind::PermissionDenied => "not allowed; choose a port above 1023 with --listen".to_owned(),
             _ => error.to_string(),
         };
         AppError::Listen { address: settings.listen, reason }
@@ -349,6 +358,8 @@ fn serve_counted(settings: &Settings, clock: &Clock, demo: bool, counting: &Coun
         let server = tokio::spawn(web::serve(listener, state, routes, stop.clone()));
         tracing::info!("listening on http://{bound}");
         wait_for_the_end(counting).await?;
+        // Both ends at once: the store works while the last answers leave.
+        counting.begin_stop();
         stopper.stop();
         server.await.context("ending the server")?
     });
@@ -357,10 +368,19 @@ fn serve_counted(settings: &Settings, clock: &Clock, demo: bool, counting: &Coun
 }
 
 fn web_settings(settings: &Settings, demo: bool) -> WebSettings {
+    let size = |number: NonZeroU32| usize::try_from(number.get()).unwrap_or(usize::MAX);
+    let limits = &settings.server;
     WebSettings {
         allowed_hosts: settings.allowed_hosts.clone(),
         zone: settings.time_zone.clone(),
         demo,
+        connections: ConnectionLimits {
+            total: size(limits.max_connections),
+            per_address: size(limits.max_connections_per_client),
+            header_time: limits.header_timeout,
+            ..ConnectionLimits::default()
+        },
+        exchanges: ExchangeLimits { handler_time: limits.request_timeout, ..ExchangeLimits::default() },
     }
 }
 

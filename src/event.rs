@@ -158,10 +158,15 @@ pub struct Usage {
     pub has_split: bool,
     /// The line has a stop reason: the response is complete.
     pub finished: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub web: Option<WebUse>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub speed: Option<Arc<str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub tier: Option<Arc<str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub geo: Option<Arc<str>>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub request_id: Option<Arc<str>>,
     pub flags: UsageFlags,
 }

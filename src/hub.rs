@@ -10,7 +10,7 @@ use arc_swap::ArcSwap;
 use tokio::sync::broadcast;
 
 use crate::event::{Change, QuerySource, Tally, UnixMillis};
-use crate::status::{SourceStatus, SourceTotals};
+use crate::status::{HouseStatus, SourceStatus, SourceTotals};
 
 /// Everything that is known at one revision. Immutable.
 #[derive(Clone, Debug, Default)]
@@ -106,6 +106,8 @@ pub struct Hub {
     now: Arc<ArcSwap<Snapshot>>,
     commits: broadcast::Sender<Arc<Commit>>,
     statuses: Statuses,
+    house: Arc<HouseStatus>,
+    costs: bool,
 }
 
 /// How many commits a reader may lag behind before it gets a snapshot instead.
@@ -113,7 +115,19 @@ const LAG: usize = 64;
 
 impl Hub {
     pub fn new(first: Snapshot, statuses: Statuses) -> Self {
-        Self { now: Arc::new(ArcSwap::from_pointee(first)), commits: broadcast::channel(LAG).0, statuses }
+        let now = Arc::new(ArcSwap::from_pointee(first));
+        Self { now, commits: broadcast::channel(LAG).0, statuses, house: Arc::default(), costs: true }
+    }
+
+    /// The user wants no money shown anywhere (`ENABLE_COST_ESTIMATION=false`).
+    #[must_use]
+    pub fn without_costs(self) -> Self {
+        Self { costs: false, ..self }
+    }
+
+    /// Whether API, metrics and pages show costs.
+    pub fn shows_costs(&self) -> bool {
+        self.costs
     }
 
     /// The present totals.
@@ -123,6 +137,11 @@ impl Hub {
 
     pub fn statuses(&self) -> &Statuses {
         &self.statuses
+    }
+
+    /// What the process and its HTTP server show of themselves.
+    pub fn house(&self) -> &HouseStatus {
+        &self.house
     }
 
     /// Shows a new snapshot and wakes whoever listens. Only the spine calls this.

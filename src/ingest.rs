@@ -18,10 +18,14 @@ use crate::store::{Store, StoreError};
 const CLAIMS_PER_COMMIT: usize = 20_000;
 
 /// Or this many messages.
-const MESSAGES_PER_COMMIT: usize = 512;
+const MESSAGES_PER_COMMIT: usize = 1_024;
+
+/// How long a transaction of the first catch-up waits for more: nobody is shown its numbers yet, and every page is
+/// then written once rather than once a file.
+const CATCH_UP_PATIENCE: Duration = Duration::from_millis(200);
 
 /// How often detail that has grown too old is looked for.
-const RETENTION_EVERY: Duration = Duration::from_hours(24);
+const RETENTION_EVERY: Duration = Duration::from_secs(86_400);
 
 /// What the spine works with.
 pub struct Ingest {
@@ -83,7 +87,8 @@ impl Ingest {
                 }
             };
             let Ok(message) = message else { break };
-            let messages = gather(message, &inbox);
+            let patience = if spine.awaited.is_empty() { Duration::ZERO } else { CATCH_UP_PATIENCE };
+            let messages = gather(message, &inbox, patience);
             if !spine.commit(&messages)? {
                 break;
             }
@@ -92,21 +97,28 @@ impl Ingest {
     }
 }
 
-/// Takes what else is already waiting into the same transaction; waits for nothing.
+/// Takes what else comes within `patience` into the same transaction; by default only what is already waiting.
 fn gather(
     first: (&'static str, SourceMessage),
     inbox: &Receiver<(&'static str, SourceMessage)>,
+    patience: Duration,
 ) -> Vec<(&'static str, SourceMessage)> {
     let claims = |message: &SourceMessage| match message {
         SourceMessage::Batch(batch) => batch.records.len(),
         _ => 0,
     };
+    let deadline = Instant::now() + patience;
     let mut held = claims(&first.1);
     let mut messages = vec![first];
     while held < CLAIMS_PER_COMMIT && messages.len() < MESSAGES_PER_COMMIT {
-        let Ok(next) = inbox.try_recv() else { break };
+        let next = inbox.try_recv().ok().or_else(|| inbox.recv_deadline(deadline).ok());
+        let Some(next) = next else { break };
         held += claims(&next.1);
+        let caught_up = matches!(next.1, SourceMessage::CaughtUp);
         messages.push(next);
+        if caught_up {
+            break;
+        }
     }
     messages
 }

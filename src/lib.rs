@@ -9,10 +9,12 @@
 //! - [`store`]: the history in SQLite. The only place that knows what a table is.
 //! - [`hub`]: the present totals for any number of readers.
 //! - [`sinks`]: where usage goes to.
-//! - [`web`]: the HTTP server, the API and the pages.
+//! - [`route`], [`web`]: how a part answers at a path; the HTTP server, the API and the pages.
 //! - [`config`], [`cli`], [`app`]: settings, commands, and the wiring of all of it.
 //! - [`platform`], [`synthetic`]: what differs between operating systems; made-up transcripts with the truth beside them.
+//! - [`version`]: which build this is.
 
+pub mod app;
 pub mod cli;
 pub mod clock;
 pub mod config;
@@ -23,6 +25,12 @@ pub mod merge;
 pub mod platform;
 pub mod plugin;
 pub mod pricing;
+pub mod route;
+pub mod sinks;
 pub mod sources;
 pub mod status;
 pub mod store;
+pub mod supervise;
+pub mod synthetic;
+pub mod version;
+pub mod web;

@@ -14,7 +14,7 @@
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
-use crate::event::{GroupId, TokenCounts, UnixMillis, Usage, UsageRecord, Variant};
+use crate::event::{GroupId, TokenCounts, Usage, UsageRecord, Variant};
 
 /// A lesser line that says something the winning one leaves open.
 pub type Fill = Usage;
@@ -165,31 +165,39 @@ pub fn resolve(group: GroupId, mut variants: Vec<UsageRecord>) -> Vec<(GroupId, 
             },
         }
     }
-    // (earliest time, smallest request id) of each response decides which of them keeps the plain id.
-    let mut responses: Vec<((UnixMillis, Variant), (u64, u64, u64), UsageRecord)> = apart
+    let mut responses: Vec<Apart> = apart
         .into_iter()
         .filter_map(|(prompt, members)| {
             let name = members.iter().map(|member| member.key.variant.clone()).min()?;
             let mut members = members.into_iter();
-            let mut whole = members.next()?;
-            members.for_each(|member| whole.merge(member));
-            Some(((whole.first_at, name), prompt, whole))
+            let mut record = members.next()?;
+            members.for_each(|member| record.merge(member));
+            Some(Apart { prompt, name, record })
         })
         .collect();
-    responses.sort_by(|a, b| a.0.cmp(&b.0));
+    // Which of them keeps the plain id.
+    responses.sort_by(|a, b| (a.record.first_at, &a.name).cmp(&(b.record.first_at, &b.name)));
     if let Some(floating) = floating {
         let prompt = prompt_of(floating.usage.tokens);
-        let home = responses.iter().position(|response| response.1 == prompt).unwrap_or(0);
+        let home = responses.iter().position(|response| response.prompt == prompt).unwrap_or(0);
         match responses.get_mut(home) {
-            Some(response) => response.2.merge(floating),
+            Some(response) => response.record.merge(floating),
             None => return vec![(group, floating)],
         }
     }
     responses
         .into_iter()
         .enumerate()
-        .map(|(place, ((_, name), _, record))| (if place == 0 { group } else { apart_id(group, &name) }, record))
+        .map(|(place, Apart { name, record, .. })| (if place == 0 { group } else { apart_id(group, &name) }, record))
         .collect()
+}
+
+/// One of several responses under one message id.
+struct Apart {
+    prompt: (u64, u64, u64),
+    /// The smallest of its members' names.
+    name: Variant,
+    record: UsageRecord,
 }
 
 fn apart_id(group: GroupId, name: &Variant) -> GroupId {
@@ -209,7 +217,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::event::{Owner, RecordKey, ResponseKind, UsageFlags, WebUse};
+    use crate::event::{Owner, RecordKey, ResponseKind, UnixMillis, UsageFlags, WebUse};
 
     const GROUP: GroupId = GroupId([7; 16]);
 

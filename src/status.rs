@@ -1,6 +1,7 @@
 //! What running parts show of themselves: written by the part, read by health, metrics and pages. Counts and short
 //! words; never content.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64};
 use std::sync::{Mutex, PoisonError};
@@ -53,8 +54,7 @@ impl SkipReason {
 }
 
 /// What was seen while reading: counts only, no content.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LineTally {
     pub lines: u64,
     pub bytes: u64,
@@ -149,5 +149,43 @@ impl SourceStatus {
 
     pub fn update(&self, change: impl FnOnce(&mut StatusWords)) {
         change(&mut self.words.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+}
+
+/// What the process and its HTTP server show of themselves. Nothing in it is ever waited for by ingest.
+#[derive(Debug, Default)]
+pub struct HouseStatus {
+    process: Mutex<Option<ProcessSample>>,
+    requests: Mutex<BTreeMap<(&'static str, &'static str), u64>>,
+}
+
+/// What the operating system said about this process a moment ago; `None` where it does not say.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct ProcessSample {
+    /// Seconds since 1970.
+    pub start_seconds: f64,
+    pub cpu_seconds: Option<f64>,
+    pub resident_bytes: Option<u64>,
+    pub open_fds: Option<u64>,
+    pub max_fds: Option<u64>,
+}
+
+impl HouseStatus {
+    pub fn process(&self) -> Option<ProcessSample> {
+        *self.process.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub fn set_process(&self, sample: ProcessSample) {
+        *self.process.lock().unwrap_or_else(PoisonError::into_inner) = Some(sample);
+    }
+
+    /// Counts one answered request: the route's template and the class of its status code, such as `2xx`.
+    pub fn count_request(&self, route: &'static str, class: &'static str) {
+        *self.requests.lock().unwrap_or_else(PoisonError::into_inner).entry((route, class)).or_default() += 1;
+    }
+
+    /// Answered requests by route template and class of the status code.
+    pub fn requests(&self) -> BTreeMap<(&'static str, &'static str), u64> {
+        self.requests.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 }

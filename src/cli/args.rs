@@ -17,8 +17,8 @@ Exit codes:
   3   nothing found, or not healthy
   78  the configuration or the database cannot be used
 
-Every setting can also stand in the configuration file, many in the environment; a flag wins over the environment, the
-environment over the file. `claude-token-monitor config show` tells where each value comes from.";
+Every setting can also stand in the configuration file, many in the environment. A flag wins
+over the environment, the environment over the file; `config show` tells where each value is from.";
 
 const EXAMPLES: &str = "\
 Examples:

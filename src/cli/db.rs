@@ -15,7 +15,7 @@ fn printed(text: &str) -> Result<(), AppError> {
 }
 
 /// Where the database is.
-pub fn path(settings: &Settings) -> Result<(), AppError> {
+pub(super) fn path(settings: &Settings) -> Result<(), AppError> {
     printed(&format!("{}\n", settings.database.display()))
 }
 
@@ -33,7 +33,7 @@ fn must_exist(settings: &Settings) -> Result<(), AppError> {
 }
 
 /// Looks at every page, row and index. Works beside a running server.
-pub fn check(settings: &Settings) -> Result<(), AppError> {
+pub(super) fn check(settings: &Settings) -> Result<(), AppError> {
     must_exist(settings)?;
     let readers = Readers::new(&settings.database);
     readers.check_everything()?;
@@ -47,7 +47,7 @@ pub fn check(settings: &Settings) -> Result<(), AppError> {
 }
 
 /// Copies the history to `to`, while it is in use if need be.
-pub fn backup(settings: &Settings, to: &Path) -> Result<(), AppError> {
+pub(super) fn backup(settings: &Settings, to: &Path) -> Result<(), AppError> {
     must_exist(settings)?;
     if to.exists() {
         let reason = "it exists already; name a new file".to_owned();
@@ -58,7 +58,7 @@ pub fn backup(settings: &Settings, to: &Path) -> Result<(), AppError> {
 }
 
 /// Removes the detail of responses older than `days`, or tells what that would remove.
-pub fn prune(settings: &Settings, clock: &Clock, days: u32, dry_run: bool) -> Result<(), AppError> {
+pub(super) fn prune(settings: &Settings, clock: &Clock, days: u32, dry_run: bool) -> Result<(), AppError> {
     let report = open(settings, clock)?.prune(days, clock.now(), dry_run)?;
     let cutoff = jiff::Timestamp::from_millisecond(UnixMillis(report.cutoff_ms).0)
         .map_or_else(|_| report.cutoff_ms.to_string(), |at| at.strftime("%Y-%m-%d").to_string());
@@ -75,7 +75,7 @@ pub fn prune(settings: &Settings, clock: &Clock, days: u32, dry_run: bool) -> Re
 }
 
 /// Ends the notice that the database had to be recovered.
-pub fn acknowledge(settings: &Settings, clock: &Clock) -> Result<(), AppError> {
+pub(super) fn acknowledge(settings: &Settings, clock: &Clock) -> Result<(), AppError> {
     let had = open(settings, clock)?.acknowledge()?;
     printed(if had { "the recovery notice is gone\n" } else { "there was nothing to acknowledge\n" })
 }

@@ -1,6 +1,6 @@
 //! `--demo`: made-up transcripts that keep growing, for whoever wants to see the program before it sees theirs.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ const PAUSES: [Duration; 4] = [
 ];
 
 /// A directory of made-up transcripts and who keeps writing them. Both are gone when it is dropped.
-pub struct Demo {
+pub(super) struct Demo {
     directory: PathBuf,
     stopper: Stopper,
     writer: Option<JoinHandle<()>>,
@@ -30,7 +30,7 @@ pub struct Demo {
 
 impl Demo {
     /// Writes the past and starts writing the present.
-    pub fn start(clock: &Clock) -> Result<Self, AppError> {
+    pub(super) fn start(clock: &Clock) -> Result<Self, AppError> {
         let now = clock.now();
         let directory =
             std::env::temp_dir().join(format!("claude-token-monitor-demo-{}-{}", std::process::id(), now.0));
@@ -42,7 +42,7 @@ impl Demo {
         synthetic::write(&synthetic::demo_plan(now), &root).context("writing made-up transcripts")?;
         let clock = clock.clone();
         let writer = std::thread::Builder::new().name("demo".to_owned());
-        demo.writer = Some(writer.spawn(move || keep_writing(root, &clock, &stop)).context("starting the demo")?);
+        demo.writer = Some(writer.spawn(move || keep_writing(&root, &clock, &stop)).context("starting the demo")?);
         Ok(demo)
     }
 
@@ -51,7 +51,7 @@ impl Demo {
     }
 
     /// The user's settings, with nothing of the user's in reach.
-    pub fn settings(&self, settings: &Settings) -> Settings {
+    pub(super) fn settings(&self, settings: &Settings) -> Settings {
         let mut settings = settings.clone();
         settings.data_dirs = vec![self.root()];
         settings.database = self.directory.join("monitor.db");
@@ -61,7 +61,7 @@ impl Demo {
     }
 }
 
-fn keep_writing(root: PathBuf, clock: &Clock, stop: &Stop) {
+fn keep_writing(root: &Path, clock: &Clock, stop: &Stop) {
     let mut live = Live::new(root, clock.now().0.unsigned_abs());
     for pause in PAUSES.into_iter().cycle() {
         if stop.sleep(pause) {

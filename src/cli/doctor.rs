@@ -42,7 +42,7 @@ enum Server {
 }
 
 /// Looks at everything and prints it. The program's verdict: whether nothing is wrong.
-pub fn run(settings: &Settings, as_json: bool) -> Result<bool, AppError> {
+pub(super) fn run(settings: &Settings, as_json: bool) -> Result<bool, AppError> {
     let findings = Findings { roots: probe(settings)?, history: history(settings), server: server(settings.listen) };
     let printed = if as_json { print_json(&findings.json(settings)) } else { print(&findings.text(settings)) };
     printed.map_err(|error| AppError::Other(error.into()))?;
@@ -50,10 +50,10 @@ pub fn run(settings: &Settings, as_json: bool) -> Result<bool, AppError> {
 }
 
 /// Prints the directories with transcripts, one a line. `false`: there is none.
-pub fn print_directories(settings: &Settings) -> Result<bool, AppError> {
+pub(super) fn print_directories(settings: &Settings) -> Result<bool, AppError> {
     let found: Vec<_> = probe(settings)?.into_iter().filter(|(_, root)| root.state == "ok").collect();
-    let text: String = found.iter().map(|(_, root)| format!("{}\n", root.path.display())).collect();
-    print(&text).map_err(|error| AppError::Other(error.into()))?;
+    let lines: Vec<String> = found.iter().map(|(_, root)| format!("{}\n", root.path.display())).collect();
+    print(&lines.concat()).map_err(|error| AppError::Other(error.into()))?;
     Ok(!found.is_empty())
 }
 

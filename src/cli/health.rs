@@ -7,7 +7,7 @@ use super::request;
 use crate::app::AppError;
 
 /// Asks `url`, or whether the server at `listen` is ready. `false`: it is not, and the reason was printed.
-pub fn run(listen: SocketAddr, url: Option<&str>) -> Result<bool, AppError> {
+pub(super) fn run(listen: SocketAddr, url: Option<&str>) -> Result<bool, AppError> {
     let (address, path) = match url {
         None => (listen, "/-/ready".to_owned()),
         Some(url) => split(url).map_err(|reason| AppError::Other(anyhow::anyhow!("{url}: {reason}")))?,

@@ -7,9 +7,9 @@ use tracing_subscriber::filter::LevelFilter;
 use crate::config::{ColorChoice, Settings};
 
 /// Starts logging; a second start keeps the first.
-pub fn start(settings: &Settings, quiet: bool) {
-    let level: LevelFilter =
-        if quiet { LevelFilter::ERROR.min(settings.log_level.into()) } else { settings.log_level.into() };
+pub(super) fn start(settings: &Settings, quiet: bool) {
+    let level = settings.log_level.filter();
+    let level = if quiet { level.min(LevelFilter::ERROR) } else { level };
     let colour = match settings.color {
         ColorChoice::Always => true,
         ColorChoice::Never => false,

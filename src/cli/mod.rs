@@ -16,9 +16,9 @@ mod serve;
 use std::ffi::OsString;
 use std::process::ExitCode;
 
-use crate::app::{AppError, price_table};
+use crate::app::AppError;
 use crate::clock::Clock;
-use crate::config::{ConfigError, Settings, SystemVars};
+use crate::config::{ConfigError, Flags, Settings, SystemVars};
 use crate::store::{StoreError, backup_path};
 use args::{Cli, Command, ConfigCommand, DbCommand, DoctorArgs, HealthcheckArgs, PricingCommand};
 
@@ -69,14 +69,18 @@ impl CliError {
     fn exit_code(&self) -> u8 {
         match self {
             Self::Config(_)
-            | Self::App(AppError::Prices(_) | AppError::Plugin { .. } | AppError::UnknownPlugin { .. })
-            | Self::App(AppError::Store(
-                StoreError::Newer { .. }
-                | StoreError::Foreign { .. }
-                | StoreError::Locked { .. }
-                | StoreError::Unusable { .. }
-                | StoreError::Corrupt { .. },
-            )) => UNUSABLE,
+            | Self::App(
+                AppError::Prices(_)
+                | AppError::Plugin { .. }
+                | AppError::UnknownPlugin { .. }
+                | AppError::Store(
+                    StoreError::Newer { .. }
+                    | StoreError::Foreign { .. }
+                    | StoreError::Locked { .. }
+                    | StoreError::Unusable { .. }
+                    | StoreError::Corrupt { .. },
+                ),
+            ) => UNUSABLE,
             Self::App(_) | Self::Output(_) => FAILED,
         }
     }
@@ -85,29 +89,35 @@ impl CliError {
 /// `false`: done, and the answer is no.
 fn execute(cli: &Cli) -> Result<bool, CliError> {
     let clock = Clock::system();
-    if let Command::Config(ConfigCommand::Init) = &cli.command {
-        return Ok(config_cmd::init(&cli.flags(), &SystemVars)?);
-    }
-    let (settings, origins) = Settings::load(&cli.flags(), &SystemVars)?;
-    logging::start(&settings, cli.global.quiet);
+    let load = || -> Result<Settings, CliError> {
+        let (settings, _) = Settings::load(&cli.flags(), &SystemVars)?;
+        logging::start(&settings, cli.global.quiet);
+        Ok(settings)
+    };
     match &cli.command {
-        Command::Serve(args) if args.demo => serve::run_demo(&settings, &clock)?,
-        Command::Serve(_) => serve::run(&settings, &clock)?,
-        Command::Ingest => serve::ingest(&settings, &clock)?,
-        Command::Doctor(DoctorArgs { print_claude_dir: true, .. }) => return Ok(doctor::print_directories(&settings)?),
-        Command::Doctor(DoctorArgs { json, .. }) => return Ok(doctor::run(&settings, *json)?),
-        Command::Db(command) => db_command(&settings, &clock, command)?,
-        Command::Pricing(PricingCommand::List { json }) => pricing::list(&settings, *json)?,
-        Command::Pricing(PricingCommand::Show { model, json }) => return Ok(pricing::show(&settings, model, *json)?),
-        Command::Pricing(PricingCommand::Reprice { dry_run }) => pricing::reprice(&settings, &clock, *dry_run)?,
-        Command::Healthcheck(HealthcheckArgs { url }) => return Ok(health::run(settings.listen, url.as_deref())?),
-        Command::Config(ConfigCommand::Show { json }) => {
-            price_table(&settings)?;
-            output::print(&config_cmd::show(&origins, *json))?;
-        }
-        Command::Config(ConfigCommand::Path) => output::print(&config_cmd::path(&settings))?,
-        Command::Config(ConfigCommand::Init) => {}
+        Command::Serve(args) if args.demo => serve::run_demo(&load()?, &clock)?,
+        Command::Serve(_) => serve::run(&load()?, &clock)?,
+        Command::Ingest => serve::ingest(&load()?, &clock)?,
+        Command::Doctor(DoctorArgs { print_claude_dir: true, .. }) => return Ok(doctor::print_directories(&load()?)?),
+        Command::Doctor(DoctorArgs { json, .. }) => return Ok(doctor::run(&load()?, *json)?),
+        Command::Db(command) => db_command(&load()?, &clock, command)?,
+        Command::Pricing(PricingCommand::List { json }) => pricing::list(&load()?, *json)?,
+        Command::Pricing(PricingCommand::Show { model, json }) => return Ok(pricing::show(&load()?, model, *json)?),
+        Command::Pricing(PricingCommand::Reprice { dry_run }) => pricing::reprice(&load()?, &clock, *dry_run)?,
+        Command::Healthcheck(HealthcheckArgs { url }) => return Ok(health::run(load()?.listen, url.as_deref())?),
+        // Has to work when the configuration does not.
+        Command::Config(command) => return config_command(command, &cli.flags()),
     }
+    Ok(true)
+}
+
+fn config_command(command: &ConfigCommand, flags: &Flags) -> Result<bool, CliError> {
+    let mut text = Vec::new();
+    config_cmd::run(command, flags, &SystemVars, &mut text).map_err(|error| match error.downcast::<ConfigError>() {
+        Ok(error) => CliError::Config(error),
+        Err(error) => CliError::App(AppError::Other(error)),
+    })?;
+    output::print(&String::from_utf8_lossy(&text))?;
     Ok(true)
 }
 

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 /// Writes to standard output. A reader that has gone away (`| head`) is no error: the command is done.
-pub fn print(text: &str) -> io::Result<()> {
+pub(super) fn print(text: &str) -> io::Result<()> {
     let mut out = io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
@@ -12,18 +12,18 @@ pub fn print(text: &str) -> io::Result<()> {
 }
 
 /// Writes a value as indented JSON.
-pub fn print_json(value: &serde_json::Value) -> io::Result<()> {
+pub(super) fn print_json(value: &serde_json::Value) -> io::Result<()> {
     print(&format!("{value:#}\n"))
 }
 
 /// A table without borders: words to the left, numbers to the right, columns two spaces apart.
-pub struct Table(comfy_table::Table);
+pub(super) struct Table(comfy_table::Table);
 
 impl Table {
-    pub fn new(header: &[&str]) -> Self {
+    pub(super) fn new(header: &[&str]) -> Self {
         let mut table = comfy_table::Table::new();
         table
-            .load_preset(comfy_table::presets::NOTHING)
+            .load_style(comfy_table::presets::NOTHING)
             .set_content_arrangement(comfy_table::ContentArrangement::Disabled);
         if !header.is_empty() {
             table.set_header(header);
@@ -33,14 +33,14 @@ impl Table {
 
     /// Aligns a column of numbers.
     #[must_use]
-    pub fn right(mut self, column: usize) -> Self {
+    pub(super) fn right(mut self, column: usize) -> Self {
         if let Some(column) = self.0.column_mut(column) {
             column.set_cell_alignment(comfy_table::CellAlignment::Right);
         }
         self
     }
 
-    pub fn row(&mut self, cells: &[String]) {
+    pub(super) fn row(&mut self, cells: &[String]) {
         self.0.add_row(cells.iter().map(|cell| clean(cell)));
     }
 }
@@ -55,7 +55,7 @@ impl std::fmt::Display for Table {
 }
 
 /// Names come from transcripts: what would move the cursor or colour the terminal is shown as what it is.
-pub fn clean(text: &str) -> String {
+pub(super) fn clean(text: &str) -> String {
     let odd = |c: char| {
         c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
     };
@@ -63,11 +63,11 @@ pub fn clean(text: &str) -> String {
 }
 
 /// `1234567` as `1,234,567`.
-pub fn grouped(number: u64) -> String {
+pub(super) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place) % 3 == 0 {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
             text.push(',');
         }
         text.push(digit);
@@ -77,7 +77,7 @@ pub fn grouped(number: u64) -> String {
 
 /// Bytes in the unit that suits them.
 #[expect(clippy::cast_precision_loss, reason = "a rounded figure for people")]
-pub fn bytes(number: u64) -> String {
+pub(super) fn bytes(number: u64) -> String {
     let mut value = number as f64;
     for unit in ["B", "KiB", "MiB", "GiB"] {
         if value < 1024.0 {

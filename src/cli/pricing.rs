@@ -17,13 +17,13 @@ fn printed(text: &str) -> Result<(), AppError> {
 }
 
 /// Every row of the table in force.
-pub fn list(settings: &Settings, as_json: bool) -> Result<(), AppError> {
+pub(super) fn list(settings: &Settings, as_json: bool) -> Result<(), AppError> {
     let table = price_table(settings)?;
     show_rows(&table, table.rows().collect(), as_json)
 }
 
 /// The rows of one model, in any form that its id is known to have.
-pub fn show(settings: &Settings, model: &str, as_json: bool) -> Result<bool, AppError> {
+pub(super) fn show(settings: &Settings, model: &str, as_json: bool) -> Result<bool, AppError> {
     let table = price_table(settings)?;
     let Some(prices) = table.find(model) else {
         printed(&format!(
@@ -87,7 +87,7 @@ fn row_json(row: &PriceRow) -> serde_json::Value {
 }
 
 /// Prices the whole history with the table in force, or tells what that would change.
-pub fn reprice(settings: &Settings, clock: &Clock, dry_run: bool) -> Result<(), AppError> {
+pub(super) fn reprice(settings: &Settings, clock: &Clock, dry_run: bool) -> Result<(), AppError> {
     let prices = Arc::new(price_table(settings)?);
     let version = prices.version().to_owned();
     let report = Store::open(&open_options(settings, clock), prices)?.store.reprice(dry_run)?;

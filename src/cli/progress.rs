@@ -14,7 +14,7 @@ const TICK: Duration = Duration::from_millis(100);
 
 /// Shows how far the first catch-up is until it is done or `stop`. Nothing is shown where standard error is not a
 /// terminal.
-pub fn show(hub: Hub, stop: Stop) -> Option<JoinHandle<()>> {
+pub(super) fn show(hub: Hub, stop: Stop) -> Option<JoinHandle<()>> {
     if !std::io::stderr().is_terminal() {
         return None;
     }
@@ -35,7 +35,7 @@ fn run(hub: &Hub, stop: &Stop) {
 }
 
 /// Bytes to read and bytes read by all sources.
-pub fn read_so_far(hub: &Hub) -> (u64, u64) {
+pub(super) fn read_so_far(hub: &Hub) -> (u64, u64) {
     let sum = |value: fn(&crate::status::SourceStatus) -> &std::sync::atomic::AtomicU64| {
         hub.statuses().values().map(|status| value(status).load(Ordering::Relaxed)).sum()
     };

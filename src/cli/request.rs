@@ -8,7 +8,7 @@ const PATIENCE: Duration = Duration::from_secs(3);
 const LONGEST_ANSWER: u64 = 1024 * 1024;
 
 /// Status code and body of `GET path`.
-pub fn get(address: SocketAddr, path: &str) -> io::Result<(u16, String)> {
+pub(super) fn get(address: SocketAddr, path: &str) -> io::Result<(u16, String)> {
     let address = reachable(address);
     let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
     stream.set_read_timeout(Some(PATIENCE))?;

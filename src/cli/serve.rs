@@ -8,18 +8,18 @@ use crate::config::Settings;
 use crate::store::Readers;
 
 /// Counts and serves until stopped.
-pub fn run(settings: &Settings, clock: &Clock) -> Result<(), AppError> {
+pub(super) fn run(settings: &Settings, clock: &Clock) -> Result<(), AppError> {
     serve(settings, clock, false)
 }
 
 /// The same on made-up transcripts, in a directory that is gone afterwards.
-pub fn run_demo(settings: &Settings, clock: &Clock) -> Result<(), AppError> {
+pub(super) fn run_demo(settings: &Settings, clock: &Clock) -> Result<(), AppError> {
     let demo = demo::Demo::start(clock)?;
     serve(&demo.settings(settings), clock, true)
 }
 
 /// Reads everything there is, once, and says what was found.
-pub fn ingest(settings: &Settings, clock: &Clock) -> Result<(), AppError> {
+pub(super) fn ingest(settings: &Settings, clock: &Clock) -> Result<(), AppError> {
     let counting = Counting::start(settings, clock, Mode::Once)?;
     let bar = progress::show(counting.hub.clone(), counting.ended.clone());
     let hub = counting.hub.clone();

@@ -372,7 +372,7 @@ fn plugins_tables_are_handed_on_and_their_secrets_are_not_shown() {
 
 #[test]
 fn the_sample_holds_every_setting_with_its_default() {
-    let sample = crate::cli::config_cmd::SAMPLE;
+    let sample = include_str!("../../examples/config.toml");
     let home = Home::with_file(sample);
     assert!(home.load().expect("valid").1.iter().all(|setting| setting.origin == Origin::Default));
 

@@ -90,6 +90,11 @@ impl ModelPrices {
         &self.model.name
     }
 
+    /// Its rows, oldest first.
+    pub fn rows(&self) -> impl Iterator<Item = &PriceRow> {
+        self.model.rows.iter().map(|(_, row)| row)
+    }
+
     /// The card for a response of the given UTC day (days since 1970-01-01) with a prompt of that many tokens (input,
     /// cache writes and cache reads), and `usage.speed`, `usage.service_tier` and `usage.inference_geo` as the
     /// transcript has them.

@@ -1,12 +1,16 @@
 //! Claude Code's own statistics file, and the flat maps that other tools write in its place, as an estimate. Pure over
 //! bytes: which file it is, and when it changed, is the caller's business.
 
+mod source;
+
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
 use crate::event::TokenCounts;
 use crate::plugin::Estimate;
+
+pub use self::source::StatsCache;
 
 /// Why a file gives no estimate. What an earlier read of it gave stays valid.
 #[derive(Debug, thiserror::Error)]

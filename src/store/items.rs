@@ -36,7 +36,7 @@ pub(super) fn save(
         gone_at,
         error,
     } = checkpoint;
-    let tally = serde_json::to_string(tally).map_err(|error| StoreError::Range(error.to_string()))?;
+    let tally = encode_tally(tally)?;
     db.prepare_cached(
         "INSERT OR REPLACE INTO item (source, path, device, inode, size, mtime_ns, ctime_ns, offset, generation,
              head_len, head_hash, tail_hash, cursor, tally, gone_at, error)
@@ -93,8 +93,33 @@ fn read(row: &Row<'_>) -> Result<Checkpoint, StoreError> {
     })
 }
 
-pub(super) fn parse_tally(text: &str) -> Result<LineTally, StoreError> {
-    serde_json::from_str(text).map_err(|error| StoreError::Range(format!("unreadable tally: {error}")))
+/// Numbers alone, in the order of the fields: there is one a file. What later versions add comes behind.
+fn encode_tally(tally: &LineTally) -> Result<String, StoreError> {
+    let LineTally { lines, bytes, claims, api_errors, unknown_iterations, estimated_times, skipped } = tally;
+    let numbers: Vec<u64> = [lines, bytes, claims, api_errors, unknown_iterations, estimated_times]
+        .into_iter()
+        .chain(skipped)
+        .copied()
+        .collect();
+    serde_json::to_string(&numbers).map_err(|error| StoreError::Range(error.to_string()))
+}
+
+fn parse_tally(text: &str) -> Result<LineTally, StoreError> {
+    let numbers: Vec<u64> =
+        serde_json::from_str(text).map_err(|error| StoreError::Range(format!("unreadable tally: {error}")))?;
+    let mut numbers = numbers.into_iter();
+    let mut next = || numbers.next().unwrap_or(0);
+    let mut tally = LineTally {
+        lines: next(),
+        bytes: next(),
+        claims: next(),
+        api_errors: next(),
+        unknown_iterations: next(),
+        estimated_times: next(),
+        ..LineTally::default()
+    };
+    tally.skipped.fill_with(next);
+    Ok(tally)
 }
 
 /// Forgets positions of files that have been gone since before `cutoff`; their responses stay.
@@ -125,7 +150,7 @@ pub(super) fn sources(db: &Connection) -> Result<BTreeMap<String, SourceTotals>,
 
 pub(super) fn save_source(db: &Connection, name: &str, totals: &SourceTotals) -> Result<(), StoreError> {
     let SourceTotals { tally, new_responses, corrections, duplicates, below_retention } = totals;
-    let tally = serde_json::to_string(tally).map_err(|error| StoreError::Range(error.to_string()))?;
+    let tally = encode_tally(tally)?;
     db.prepare_cached(
         "INSERT OR REPLACE INTO source (name, tally, new_responses, corrections, duplicates, below_retention)
          VALUES (?1, ?2, ?3, ?4, ?5, ?6)",

@@ -1,7 +1,8 @@
 //! The revision log: every insert, correction and retraction after a revision, in order, with its before and after.
 //!
 //! The log is the history itself, so it is complete and compact: of several corrections of one response a reader gets
-//! the last, with the state that it saw before as `before`.
+//! the last. A delivery, which has a cursor, also gets the state that it saw before as `before`; and it hears of
+//! retractions. For whom there is no cursor nothing is kept.
 
 use rusqlite::{Connection, OptionalExtension, params};
 
@@ -71,6 +72,11 @@ fn seen_before(db: &Connection, id: GroupId, after: u64) -> Result<Option<Event>
             .map_err(|error| StoreError::Range(format!("unreadable correction: {error}"))),
         _ => Ok(None),
     }
+}
+
+/// The revision that the furthest delivery has got to; 0 without deliveries.
+pub(super) fn furthest_cursor(db: &Connection) -> Result<u64, StoreError> {
+    count(db.prepare_cached("SELECT coalesce(max(revision), 0) FROM cursor")?.query_row([], |row| row.get(0))?)
 }
 
 impl Store {

@@ -19,7 +19,7 @@ pub struct Backup {
 
 /// Copies the database while it is in use, by SQLite's own backup interface: a plain copy of the file would miss what
 /// is still in the write-ahead log. The copy gets its name only when it is whole and has been checked.
-pub fn backup(from: &Connection, to: &Path) -> Result<Backup, StoreError> {
+pub(super) fn backup(from: &Connection, to: &Path) -> Result<Backup, StoreError> {
     let failed = |error: std::io::Error| StoreError::Unavailable(format!("writing {}: {error}", to.display()));
     if let Some(directory) = to.parent().filter(|directory| !directory.as_os_str().is_empty()) {
         platform::create_private_dir(directory).map_err(failed)?;

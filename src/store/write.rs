@@ -12,7 +12,9 @@ use super::open::{Lock, OpenOptions, Opened, clear_meta, meta, open, set_meta};
 use super::response::{Stored, load};
 use super::totals::{Deltas, Totals};
 use super::{StoreError, count, int, items};
-use crate::event::{Change, GroupId, QuerySource, Tally, TokenCounts, UnixMillis, UsageRecord};
+use crate::event::{
+    Change, GroupId, Owner, QuerySource, RecordKey, Tally, TokenCounts, UnixMillis, Usage, UsageRecord, Variant,
+};
 use crate::hub::{Snapshot, StoreFacts};
 use crate::merge::resolve;
 use crate::plugin::{Checkpoint, Estimate, ReportedCost, SourceBatch, SourceMessage};
@@ -134,6 +136,7 @@ impl Store {
             deltas: Deltas::default(),
             revision: self.revision,
             source: 0,
+            seen_by_deliveries: super::log::furthest_cursor(&tx)?,
             newest: self.last_event_at,
             horizon: UnixMillis(now.0.saturating_add(UnixMillis::DAY)),
             changes: Some(Vec::new()),
@@ -181,7 +184,9 @@ impl Store {
     pub fn snapshot(&self) -> Result<Snapshot, StoreError> {
         let models = self.totals.by_model();
         let mut totals = Tally::default();
-        models.values().for_each(|tally| totals.add(tally));
+        for tally in models.values() {
+            totals.add(tally);
+        }
         let mut series: BTreeMap<_, Tally> = BTreeMap::new();
         // Zeros for what may come: the first increment of a series that is not there yet would be lost.
         let current = self.prices.rows().filter(|row| row.retired_date.is_none()).map(|row| &row.model);
@@ -310,6 +315,7 @@ impl Store {
                 deltas: Deltas::default(),
                 revision: self.revision,
                 source: 0,
+                seen_by_deliveries: super::log::furthest_cursor(&tx)?,
                 newest: None,
                 horizon: UnixMillis(i64::MAX),
                 changes: None,
@@ -360,6 +366,16 @@ pub struct Repriced {
     pub usd_after_pico: i128,
 }
 
+/// A claim as `variant` keeps it; its key is the row's.
+#[derive(serde::Serialize, serde::Deserialize)]
+struct Kept {
+    usage: Usage,
+    first_at: UnixMillis,
+    owner: Owner,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    fills: Vec<Usage>,
+}
+
 /// One transaction's work.
 struct Merging<'a> {
     db: &'a Connection,
@@ -370,6 +386,8 @@ struct Merging<'a> {
     deltas: Deltas,
     revision: u64,
     source: i64,
+    /// How far the furthest delivery has got.
+    seen_by_deliveries: u64,
     newest: Option<UnixMillis>,
     /// What claims to be later than this does not move `newest`.
     horizon: UnixMillis,
@@ -427,19 +445,16 @@ impl Merging<'_> {
         if stored.several {
             let mut variants = self.variants(group)?;
             let before = resolve(group, variants.values().cloned().collect());
-            match variants.get_mut(&record.key.variant) {
-                Some(known) => {
-                    let unchanged = known.clone();
-                    known.merge(record.clone());
-                    if *known == unchanged {
-                        return Ok(());
-                    }
-                    self.save_variant(known)?;
+            if let Some(known) = variants.get_mut(&record.key.variant) {
+                let unchanged = known.clone();
+                known.merge(record.clone());
+                if *known == unchanged {
+                    return Ok(());
                 }
-                None => {
-                    self.save_variant(record)?;
-                    variants.insert(record.key.variant.clone(), record.clone());
-                }
+                self.save_variant(known)?;
+            } else {
+                self.save_variant(record)?;
+                variants.insert(record.key.variant.clone(), record.clone());
             }
             return self.rederive(&before, resolve(group, variants.into_values().collect()));
         }
@@ -459,15 +474,17 @@ impl Merging<'_> {
         self.rederive(&before, resolve(group, vec![stored.record, record.clone()]))
     }
 
-    fn variants(&mut self, group: GroupId) -> Result<BTreeMap<crate::event::Variant, UsageRecord>, StoreError> {
-        let mut statement = self.db.prepare_cached("SELECT record FROM variant WHERE message = ?1")?;
+    fn variants(&mut self, group: GroupId) -> Result<BTreeMap<Variant, UsageRecord>, StoreError> {
+        let unreadable = |error: serde_json::Error| StoreError::Range(format!("unreadable variant: {error}"));
+        let mut statement = self.db.prepare_cached("SELECT name, record FROM variant WHERE message = ?1")?;
         let mut rows = statement.query([&group.0[..]])?;
         let mut variants = BTreeMap::new();
         while let Some(row) = rows.next()? {
-            let text: String = row.get(0)?;
-            let record: UsageRecord = serde_json::from_str(&text)
-                .map_err(|error| StoreError::Range(format!("unreadable variant: {error}")))?;
-            variants.insert(record.key.variant.clone(), record);
+            let variant: Variant = serde_json::from_str(&row.get::<_, String>(0)?).map_err(unreadable)?;
+            let Kept { usage, first_at, owner, fills } =
+                serde_json::from_str(&row.get::<_, String>(1)?).map_err(unreadable)?;
+            let key = RecordKey { group, variant: variant.clone() };
+            variants.insert(variant, UsageRecord { key, usage, first_at, owner, fills });
         }
         Ok(variants)
     }
@@ -475,7 +492,8 @@ impl Merging<'_> {
     fn save_variant(&mut self, record: &UsageRecord) -> Result<(), StoreError> {
         let encoded = |error: serde_json::Error| StoreError::Range(error.to_string());
         let name = serde_json::to_string(&record.key.variant).map_err(encoded)?;
-        let text = serde_json::to_string(record).map_err(encoded)?;
+        let UsageRecord { key: _, usage, first_at, owner, fills } = record.clone();
+        let text = serde_json::to_string(&Kept { usage, first_at, owner, fills }).map_err(encoded)?;
         self.db
             .prepare_cached("INSERT OR REPLACE INTO variant (message, name, record) VALUES (?1, ?2, ?3)")?
             .execute(params![&record.key.group.0[..], name, text])?;
@@ -489,10 +507,10 @@ impl Merging<'_> {
         after: Vec<(GroupId, UsageRecord)>,
     ) -> Result<(), StoreError> {
         for (id, _) in before {
-            if !after.iter().any(|(kept, _)| kept == id) {
-                if let Some(stored) = load(self.db, self.words, *id)? {
-                    self.retract(&stored)?;
-                }
+            if !after.iter().any(|(kept, _)| kept == id)
+                && let Some(stored) = load(self.db, self.words, *id)?
+            {
+                self.retract(&stored)?;
             }
         }
         for (id, record) in after {
@@ -549,8 +567,11 @@ impl Merging<'_> {
         Ok(())
     }
 
-    /// Remembers what a revision replaced, for deliveries that have seen it.
+    /// Remembers what a revision replaced, if a delivery has got as far as to have seen it.
     fn keep_prior(&mut self, old: &Stored, revision: u64) -> Result<(), StoreError> {
+        if self.seen_by_deliveries < old.revision {
+            return Ok(());
+        }
         let before = serde_json::to_string(&old.event(self.db, self.words)?)
             .map_err(|error| StoreError::Range(error.to_string()))?;
         self.db

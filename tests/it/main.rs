@@ -1,1 +1,21 @@
+//! Black-box proof: the real binary against real transcripts, real faults and real peers. One binary, so that it links
+//! once; a module a subject. Nothing here reads the home of whoever runs it.
+#![cfg(unix)]
+#![expect(clippy::unwrap_used, clippy::panic_in_result_fn, reason = "a test says by a panic that something is wrong")]
 
+mod cli;
+mod corpus;
+mod counts;
+mod docs;
+mod faults;
+mod fixtures;
+mod house;
+mod machine;
+mod parts;
+mod prometheus;
+mod scrape;
+mod scribe;
+mod synthetic;
+mod tidy;
+mod truth;
+mod wait;

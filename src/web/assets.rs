@@ -1,0 +1,61 @@
+//! The stylesheet, the script and the icon, compiled in. Their content's hash is part of their path, so a browser may
+//! keep them for ever.
+
+use std::sync::LazyLock;
+
+use warp::http::{HeaderValue, header};
+use warp::hyper::body::Bytes;
+
+use crate::plugin::Routes;
+use crate::route::{self, Response, Template};
+
+/// One file.
+struct Asset {
+    path: String,
+    media_type: &'static str,
+    content: &'static [u8],
+}
+
+impl Asset {
+    fn new(name: &str, media_type: &'static str, content: &'static [u8]) -> Self {
+        let hash = xxhash_rust::xxh3::xxh3_64(content);
+        Self { path: format!("/assets/{hash:016x}/{name}"), media_type, content }
+    }
+
+    fn response(&self) -> Response {
+        let mut response = Response::new(Bytes::from_static(self.content));
+        let headers = response.headers_mut();
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(self.media_type));
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=31536000, immutable"));
+        // The hash in the path is no name for a metric.
+        response.extensions_mut().insert(Template("/assets/{hash}/{name}"));
+        response
+    }
+}
+
+static STYLESHEET: LazyLock<Asset> = LazyLock::new(|| {
+    Asset::new("app.css", "text/css; charset=utf-8", include_bytes!("../../templates/static/app.css"))
+});
+
+static SCRIPT: LazyLock<Asset> = LazyLock::new(|| {
+    Asset::new("app.js", "text/javascript; charset=utf-8", include_bytes!("../../templates/static/app.js"))
+});
+
+static ICON: LazyLock<Asset> =
+    LazyLock::new(|| Asset::new("icon.svg", "image/svg+xml", include_bytes!("../../templates/static/icon.svg")));
+
+/// Where pages find them.
+pub struct Links {
+    pub stylesheet: &'static str,
+    pub script: &'static str,
+    pub icon: &'static str,
+}
+
+pub fn links() -> Links {
+    Links { stylesheet: &STYLESHEET.path, script: &SCRIPT.path, icon: &ICON.path }
+}
+
+pub fn routes() -> Vec<Routes> {
+    let serve = |asset: &'static LazyLock<Asset>| route::get(&asset.path, |_| asset.response());
+    vec![serve(&STYLESHEET), serve(&SCRIPT), serve(&ICON)]
+}

@@ -1,0 +1,328 @@
+//! Who may ask: the gate that every request passes before anything else looks at it. Pure.
+//!
+//! Listening on the loopback interface keeps nobody out: any page in the user's browser can send requests there, and
+//! after a DNS rebinding it can read the answers, as same-origin requests without an `Origin` header. Only the `Host`
+//! header gives such a request away, so it is checked on every route. What changes state, and a WebSocket (which
+//! browsers open across origins), needs a matching `Origin` as well.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+
+use warp::http::request::Parts;
+use warp::http::{HeaderMap, Method, Uri, header};
+
+/// The names this server answers to.
+#[derive(Clone, Debug)]
+pub struct Gate {
+    port: u16,
+    /// Loopback names and the address that is listened on.
+    own: Vec<Name>,
+    /// What the user allowed; without a port it stands for ours and for the default ports, as behind a proxy.
+    allowed: Vec<Authority>,
+}
+
+/// Why a request goes no further.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// It is not meant for this server; with the name it was sent to, if there was exactly one.
+    Misdirected(Option<String>),
+    /// Another site's page sent it.
+    CrossSite,
+    /// A method that no route has.
+    Method,
+}
+
+/// An entry of `allowed_hosts` that is not `host` or `host:port`.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("allowed_hosts: `{0}` is not a host name or an address, with or without a port")]
+pub struct InvalidHost(pub String);
+
+impl Gate {
+    /// For a server that listens on `bound`.
+    pub fn new(bound: SocketAddr, allowed_hosts: &[String]) -> Result<Self, InvalidHost> {
+        let mut own = vec![
+            Name::Dns("localhost".to_owned()),
+            Name::Ip(Ipv4Addr::LOCALHOST.into()),
+            Name::Ip(Ipv6Addr::LOCALHOST.into()),
+        ];
+        if !bound.ip().is_unspecified() {
+            own.push(Name::Ip(bound.ip()));
+        }
+        let allowed = allowed_hosts
+            .iter()
+            .map(|entry| Authority::parse(entry).ok_or_else(|| InvalidHost(entry.clone())))
+            .collect::<Result<_, _>>()?;
+        Ok(Self { port: bound.port(), own, allowed })
+    }
+
+    /// Lets a request pass or says why not.
+    pub fn check(&self, request: &Parts) -> Result<(), Refusal> {
+        self.check_host(&request.headers, &request.uri)?;
+        let upgrade = request.headers.contains_key(header::UPGRADE);
+        match request.method {
+            Method::GET if upgrade => self.check_origin(&request.headers, true),
+            Method::GET | Method::HEAD | Method::OPTIONS => Ok(()),
+            Method::POST | Method::PUT | Method::PATCH | Method::DELETE => self.check_origin(&request.headers, false),
+            _ => Err(Refusal::Method),
+        }
+    }
+
+    fn check_host(&self, headers: &HeaderMap, uri: &Uri) -> Result<(), Refusal> {
+        let host = single(headers, &header::HOST).ok_or(Refusal::Misdirected(None))?;
+        let misdirected = || Refusal::Misdirected(Some(host.to_owned()));
+        let asked = Authority::parse(host).ok_or_else(misdirected)?;
+        // An absolute-form target names the server a second time; both must mean the same one.
+        let target = uri.authority().map(|target| Authority::parse(target.as_str()));
+        if target.is_some_and(|target| target.as_ref() != Some(&asked)) || !self.answers_to(&asked, 80) {
+            return Err(misdirected());
+        }
+        Ok(())
+    }
+
+    fn check_origin(&self, headers: &HeaderMap, required: bool) -> Result<(), Refusal> {
+        // Browsers say so themselves when another site is asking. A neighbour on another local port is the same site
+        // to them, so `same-site` is not good enough.
+        if headers.get_all("sec-fetch-site").iter().any(|site| site == "cross-site" || site == "same-site") {
+            return Err(Refusal::CrossSite);
+        }
+        if !headers.contains_key(header::ORIGIN) && !required {
+            return Ok(());
+        }
+        match single(headers, &header::ORIGIN) {
+            Some(origin) if self.is_own_origin(origin) => Ok(()),
+            _ => Err(Refusal::CrossSite),
+        }
+    }
+
+    /// Whether `scheme://host[:port]` is a page of this server.
+    fn is_own_origin(&self, origin: &str) -> bool {
+        let (default_port, rest) = match (origin.strip_prefix("http://"), origin.strip_prefix("https://")) {
+            (Some(rest), _) => (80, rest),
+            (_, Some(rest)) => (443, rest),
+            _ => return false,
+        };
+        let Some(authority) = Authority::parse(rest) else { return false };
+        // This server speaks no TLS, so an `https` page under one of its own names is somebody else's.
+        let own_needs_http = default_port == 80 || !self.own.contains(&authority.name);
+        own_needs_http && self.answers_to(&authority, default_port)
+    }
+
+    fn answers_to(&self, asked: &Authority, default_port: u16) -> bool {
+        let port = asked.port.unwrap_or(default_port);
+        let own = port == self.port && self.own.contains(&asked.name);
+        own || self.allowed.iter().any(|allowed| {
+            allowed.name == asked.name
+                && match allowed.port {
+                    Some(allowed_port) => port == allowed_port || (asked.port.is_none() && allowed_port == 443),
+                    None => asked.port.is_none() || port == self.port,
+                }
+        })
+    }
+}
+
+/// The value of a header that is there exactly once.
+fn single<'a>(headers: &'a HeaderMap, name: &header::HeaderName) -> Option<&'a str> {
+    let mut values = headers.get_all(name).iter();
+    match (values.next(), values.next()) {
+        (Some(value), None) => value.to_str().ok(),
+        _ => None,
+    }
+}
+
+/// `host[:port]`, normalised for comparison.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Authority {
+    name: Name,
+    port: Option<u16>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Name {
+    Ip(IpAddr),
+    /// Lower case, without the trailing dot of a fully qualified name.
+    Dns(String),
+}
+
+impl Authority {
+    /// Strict: no user, no path, no empty port. An address in any but its usual form stays a name, and so is never
+    /// taken for that address.
+    fn parse(text: &str) -> Option<Self> {
+        let parsed: warp::http::uri::Authority = text.parse().ok()?;
+        if parsed.as_str().contains('@') {
+            return None;
+        }
+        let host = parsed.host();
+        let port = match parsed.as_str().strip_prefix(host)? {
+            "" => None,
+            rest => {
+                Some(rest.strip_prefix(':').filter(|digits| digits.bytes().all(|b| b.is_ascii_digit()))?.parse().ok()?)
+            }
+        };
+        let name = match host.strip_prefix('[').and_then(|inner| inner.strip_suffix(']')) {
+            Some(inner) => Name::Ip(IpAddr::V6(inner.parse().ok()?)),
+            None => match host.parse::<Ipv4Addr>() {
+                Ok(address) => Name::Ip(address.into()),
+                Err(_) => Name::Dns(dns_name(host)?),
+            },
+        };
+        Some(Self { name, port })
+    }
+}
+
+/// A name as the domain name system has them, with the underscore that some networks use.
+fn dns_name(host: &str) -> Option<String> {
+    let name = host.strip_suffix('.').unwrap_or(host);
+    let labels_are_sound = name
+        .split('.')
+        .all(|label| !label.is_empty() && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_'));
+    labels_are_sound.then(|| name.to_ascii_lowercase())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OK: Result<(), ()> = Ok(());
+    const NO: Result<(), ()> = Err(());
+
+    fn gate() -> Gate {
+        let allowed = ["monitor.example.org", "box:8080", "[fd00::1]:9000"].map(str::to_owned);
+        Gate::new("192.168.1.7:51888".parse().unwrap(), &allowed).unwrap()
+    }
+
+    fn ask(method: &str, uri: &str, headers: &[(&str, &str)]) -> Result<(), Refusal> {
+        let mut request = warp::http::Request::builder().method(method).uri(uri);
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        gate().check(&request.body(()).unwrap().into_parts().0)
+    }
+
+    #[test]
+    fn hosts() {
+        fn check(host: &str, expected: Result<(), ()>) {
+            assert_eq!(ask("GET", "/", &[("host", host)]).map_err(|_| ()), expected, "host `{host}`");
+        }
+        check("localhost:51888", OK);
+        check("LOCALHOST:51888", OK);
+        check("localhost.:51888", OK);
+        check("127.0.0.1:51888", OK);
+        check("[::1]:51888", OK);
+        check("[0:0::1]:51888", OK);
+        check("192.168.1.7:51888", OK);
+        check("monitor.example.org", OK);
+        check("Monitor.Example.ORG.", OK);
+        check("monitor.example.org:51888", OK);
+        check("box:8080", OK);
+        check("[fd00::1]:9000", OK);
+
+        check("evil.example", NO);
+        check("evil.example:51888", NO);
+        check("127.0.0.1.evil.example:51888", NO);
+        check("localhost.evil.example:51888", NO);
+        check("localhost..:51888", NO);
+        check("localhost", NO);
+        check("localhost:", NO);
+        check("localhost:80", NO);
+        check("localhost:51889", NO);
+        check("localhost:051888 ", NO);
+        check("localhost:+51888", NO);
+        check("localhost:999999", NO);
+        check("user@localhost:51888", NO);
+        check("localhost:51888@evil.example", NO);
+        check("localhost:51888/path", NO);
+        check("localhost:51888,evil.example", NO);
+        check("[::ffff:127.0.0.1]:51888", NO);
+        check("2130706433:51888", NO);
+        check("0x7f000001:51888", NO);
+        check("0177.0.0.1:51888", NO);
+        check("127.1:51888", NO);
+        check("0.0.0.0:51888", NO);
+        check("monitor.example.org:8443", NO);
+        check("box", NO);
+        check("box:51888", NO);
+        check("", NO);
+        check(".", NO);
+        check(" ", NO);
+    }
+
+    #[test]
+    fn exactly_one_host_that_agrees_with_the_target() {
+        let good = ("host", "localhost:51888");
+        assert_eq!(ask("GET", "/", &[]), Err(Refusal::Misdirected(None)));
+        assert_eq!(ask("GET", "/", &[good, good]), Err(Refusal::Misdirected(None)));
+        assert_eq!(ask("GET", "/", &[good, ("host", "evil.example")]), Err(Refusal::Misdirected(None)));
+        assert_eq!(ask("GET", "http://localhost:51888/", &[good]), Ok(()));
+        assert_eq!(ask("GET", "http://LOCALHOST.:51888/", &[good]), Ok(()));
+        for other in ["http://evil.example/", "http://127.0.0.1:51888/", "http://localhost/"] {
+            assert_eq!(ask("GET", other, &[good]), Err(Refusal::Misdirected(Some(good.1.to_owned()))), "{other}");
+        }
+    }
+
+    #[test]
+    fn origins() {
+        fn check(origin: &str, expected: Result<(), ()>) {
+            let headers = [("host", "localhost:51888"), ("origin", origin)];
+            let upgrade = [headers.as_slice(), &[("upgrade", "websocket")]].concat();
+            assert_eq!(ask("POST", "/", &headers).map_err(|_| ()), expected, "POST from `{origin}`");
+            assert_eq!(ask("GET", "/ws", &upgrade).map_err(|_| ()), expected, "WebSocket from `{origin}`");
+            assert_eq!(ask("GET", "/", &headers), Ok(()), "reading is the browser's business");
+        }
+        check("http://localhost:51888", OK);
+        check("http://127.0.0.1:51888", OK);
+        check("http://[::1]:51888", OK);
+        check("http://192.168.1.7:51888", OK);
+        check("https://monitor.example.org", OK);
+        check("http://monitor.example.org", OK);
+        check("http://box:8080", OK);
+
+        check("null", NO);
+        check("", NO);
+        check("https://localhost:51888", NO);
+        check("http://localhost:3000", NO);
+        check("http://localhost", NO);
+        check("http://evil.example", NO);
+        check("http://localhost:51888.evil.example", NO);
+        check("http://localhost:51888/", NO);
+        check("https://monitor.example.org:8443", NO);
+        check("ftp://localhost:51888", NO);
+        check("localhost:51888", NO);
+    }
+
+    #[test]
+    fn without_an_origin() {
+        let host = ("host", "localhost:51888");
+        assert_eq!(ask("POST", "/", &[host]), Ok(()), "not a browser");
+        assert_eq!(ask("GET", "/ws", &[host, ("upgrade", "websocket")]), Err(Refusal::CrossSite));
+        for site in ["cross-site", "same-site"] {
+            assert_eq!(ask("POST", "/", &[host, ("sec-fetch-site", site)]), Err(Refusal::CrossSite));
+        }
+        assert_eq!(ask("POST", "/", &[host, ("sec-fetch-site", "same-origin")]), Ok(()));
+    }
+
+    #[test]
+    fn methods() {
+        let host = [("host", "localhost:51888")];
+        for method in ["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"] {
+            assert_eq!(ask(method, "/", &host), Ok(()));
+        }
+        for method in ["TRACE", "CONNECT", "PROPFIND", "get"] {
+            assert_eq!(ask(method, "/", &host), Err(Refusal::Method));
+        }
+    }
+
+    #[test]
+    fn a_wildcard_address_is_not_a_name() {
+        let gate = Gate::new("0.0.0.0:51888".parse().unwrap(), &[]).unwrap();
+        let parts = |host| warp::http::Request::builder().header("host", host).body(()).unwrap().into_parts().0;
+        assert_eq!(gate.check(&parts("127.0.0.1:51888")), Ok(()));
+        assert!(gate.check(&parts("0.0.0.0:51888")).is_err());
+    }
+
+    #[test]
+    fn settings_that_are_no_hosts() {
+        for entry in ["", "http://box", "a b", "box:", "box:99999", "*", "user@box"] {
+            let outcome = Gate::new("127.0.0.1:1".parse().unwrap(), &[entry.to_owned()]);
+            assert_eq!(outcome.err(), Some(InvalidHost(entry.to_owned())));
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! The HTTP server, the API and the pages. They read the hub and the history and write nothing.
+
+pub mod api;
+pub mod assets;
+pub mod error;
+pub mod exchange;
+pub mod guard;
+pub mod headers;
+pub mod history;
+pub mod pages;
+pub mod process;
+pub mod server;
+pub mod stall;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use anyhow::Context;
+use jiff::tz::TimeZone;
+use tokio::net::TcpListener;
+use warp::Filter;
+use warp::filters::BoxedFilter;
+
+use crate::clock::Clock;
+use crate::hub::Hub;
+use crate::plugin::{Routes, Stop};
+use crate::route::Response;
+use crate::store::Readers;
+use api::health::Health;
+use exchange::{Exchange, ExchangeLimits};
+use guard::Gate;
+use history::HistoryCache;
+use server::ConnectionLimits;
+
+/// What users configure about the server.
+#[derive(Clone, Debug)]
+pub struct WebSettings {
+    /// Further names this server is reached under, `host` or `host:port`. Without a port it stands for the port that
+    /// is listened on and for the default ports, as behind a proxy.
+    pub allowed_hosts: Vec<String>,
+    /// Whose days the pages show.
+    pub zone: TimeZone,
+    /// The history is made up; the pages say so.
+    pub demo: bool,
+    pub connections: ConnectionLimits,
+    pub exchanges: ExchangeLimits,
+}
+
+impl Default for WebSettings {
+    fn default() -> Self {
+        Self {
+            allowed_hosts: Vec::new(),
+            zone: TimeZone::UTC,
+            demo: false,
+            connections: ConnectionLimits::default(),
+            exchanges: ExchangeLimits::default(),
+        }
+    }
+}
+
+/// What handlers work with. Cheap to clone.
+#[derive(Clone)]
+pub struct WebState {
+    pub hub: Hub,
+    pub readers: Readers,
+    pub clock: Clock,
+    pub settings: Arc<WebSettings>,
+    history: Arc<HistoryCache>,
+    started: Instant,
+}
+
+impl WebState {
+    pub fn new(hub: Hub, readers: Readers, clock: Clock, settings: Arc<WebSettings>) -> Self {
+        Self { hub, readers, clock, settings, history: Arc::default(), started: Instant::now() }
+    }
+
+    fn health(&self) -> Health {
+        Health::of(&self.hub, &self.hub.snapshot(), self.started.elapsed().as_secs())
+    }
+}
+
+/// Everything that is served: the API, the pages, and what plugins add. What no route answers gets a proper error.
+pub fn routes(state: &WebState, plugins: Vec<Routes>) -> BoxedFilter<(Response,)> {
+    let all = [api::routes(state), pages::routes(state), assets::routes(), plugins].concat();
+    let nothing: Routes = warp::any().and_then(|| std::future::ready(Err(warp::reject::not_found()))).boxed();
+    let any = all.into_iter().fold(nothing, |some, more| some.or(more).unify().boxed());
+    any.recover(error::recover).unify().boxed()
+}
+
+/// Serves on `listener` until `stop`, and ends soon after it: answers under way get [`ConnectionLimits::drain_time`].
+pub async fn serve(listener: TcpListener, state: WebState, plugins: Vec<Routes>, stop: Stop) -> anyhow::Result<()> {
+    let WebSettings { connections, exchanges, .. } = (*state.settings).clone();
+    let bound = listener.local_addr().context("asking for the address that is listened on")?;
+    let gate = Gate::new(bound, &state.settings.allowed_hosts)?;
+    let routes = routes(&state, plugins);
+    let sampler = tokio::spawn(process::sample(state.hub.clone(), state.clock.now(), stop.clone()));
+    let exchange = Arc::new(Exchange { gate, limits: exchanges, hub: state.hub, routes });
+    server::run(listener, exchange, connections, stop).await;
+    sampler.await.context("ending the sampler of the process's own metrics")
+}

@@ -1,0 +1,125 @@
+//! The first page: the whole history in a few numbers, the last thirty days, models and projects.
+
+pub mod figures;
+pub mod situation;
+
+use std::sync::Arc;
+
+use askama::Template;
+use jiff::civil::Date;
+use jiff::tz::TimeZone;
+use warp::http::StatusCode;
+
+use crate::hub::Snapshot;
+use crate::route::Response;
+use crate::version;
+use crate::web::WebState;
+use crate::web::api::health::Health;
+use crate::web::assets::{self, Links};
+use crate::web::history::History;
+use crate::web::pages::chart::Trend;
+use crate::web::pages::{format, html};
+use figures::{Cards, Day, Kind, Models, Period, Project};
+use situation::{Live, Notice, Progress, Welcome};
+
+/// `GET /`
+pub async fn page(state: WebState) -> Response {
+    let snapshot = state.hub.snapshot();
+    let zone = &state.settings.zone;
+    let now = jiff::Timestamp::from_millisecond(state.clock.now().0).unwrap_or_default();
+    let today = now.to_zoned(zone.clone()).date();
+    let (history, unreadable) = match state.history.get(&state.readers, zone, snapshot.revision, today).await {
+        Ok(history) => (history, false),
+        Err(error) => {
+            tracing::error!("{error:#}");
+            (Arc::default(), true)
+        }
+    };
+    let facts = Facts {
+        snapshot: &snapshot,
+        health: &state.health(),
+        history: &history,
+        unreadable,
+        zone,
+        today,
+        costs: state.hub.shows_costs(),
+        demo: state.settings.demo,
+    };
+    html(StatusCode::OK, &Overview::of(&facts))
+}
+
+/// All that the page is made of.
+pub struct Facts<'a> {
+    snapshot: &'a Snapshot,
+    health: &'a Health,
+    history: &'a History,
+    /// The history could not be read; `history` is empty.
+    unreadable: bool,
+    zone: &'a TimeZone,
+    today: Date,
+    costs: bool,
+    demo: bool,
+}
+
+/// The page, every word of it ready to be shown.
+#[derive(Template)]
+#[template(path = "overview.html")]
+struct Overview<'a> {
+    links: Links,
+    live: Live,
+    notices: Vec<Notice>,
+    /// Set until the first catch-up is done. Without a script the browser then asks again by itself.
+    progress: Option<Progress>,
+    /// Set for as long as there is nothing to count.
+    welcome: Option<Welcome<'a>>,
+    cards: Cards,
+    kinds: Vec<Kind>,
+    models: Models,
+    trend: Trend,
+    trend_title: String,
+    /// What to say instead of an empty chart.
+    trend_empty: Option<String>,
+    has_estimates: bool,
+    has_partial_days: bool,
+    days: Vec<Day>,
+    periods: Vec<Period>,
+    projects: Vec<Project>,
+    costs: bool,
+    zone: String,
+    price_table: &'a str,
+    version: &'static str,
+}
+
+impl<'a> Overview<'a> {
+    fn of(facts: &Facts<'a>) -> Self {
+        let days = &facts.history.days;
+        let columns: Vec<_> = days.iter().map(|day| figures::column(day, facts.today, facts.costs)).collect();
+        let has_estimates = columns.iter().any(|column| column.shown_estimate().is_some());
+        let has_tokens = columns.iter().any(|column| column.tokens.total() > 0);
+        Self {
+            links: assets::links(),
+            live: Live::of(facts.health),
+            notices: situation::notices(facts),
+            progress: Progress::of(facts.health),
+            welcome: Welcome::of(facts),
+            cards: Cards::of(facts),
+            kinds: figures::kinds(facts.snapshot.totals.tokens),
+            models: Models::of(facts.snapshot),
+            has_partial_days: columns.iter().any(|column| column.partial),
+            trend: Trend::of(columns),
+            trend_title: format!("Tokens by day over the last {} days, stacked by kind", days.len()),
+            trend_empty: (!has_tokens && !has_estimates).then(|| situation::no_recent_usage(facts)),
+            has_estimates,
+            days: days.iter().rev().map(|day| Day::of(day, facts.today)).collect(),
+            periods: figures::periods(days),
+            projects: figures::projects(&facts.history.projects),
+            costs: facts.costs,
+            zone: format::zone_name(facts.zone),
+            price_table: &facts.snapshot.store.price_table,
+            version: version::VERSION,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,107 @@
+//! What the documents state in tables is what the program does.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use claude_token_monitor::config::{Flags, Settings, keys};
+use claude_token_monitor::pricing::{PriceRow, PriceTable};
+
+fn document(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join(name);
+    std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
+}
+
+/// The rows below the header that starts with `first`, without the line under it.
+fn table<'a>(document: &'a str, first: &str) -> Vec<&'a str> {
+    let lines = document.lines().skip_while(|line| !line.starts_with(first)).skip(2);
+    lines.take_while(|line| line.starts_with('|')).collect()
+}
+
+fn row(cells: &[String]) -> String {
+    format!("| {} |", cells.join(" | "))
+}
+
+/// Shows the whole expected table, so that it can be copied into the document.
+fn check(document: &str, first: &str, expected: &[String]) {
+    assert!(table(document, first) == expected, "the table `{first}` should be:\n{}", expected.join("\n"));
+}
+
+fn name(row: &PriceRow) -> [String; 2] {
+    [format!("`{}`", row.model), row.effective_date.to_string()]
+}
+
+#[test]
+fn the_price_table_is_the_one_in_force() {
+    let document = document("pricing.md");
+    let table = PriceTable::builtin();
+    assert!(document.contains(&format!("Last checked on {}.", table.version())));
+
+    let prices = table.rows().map(|price| {
+        let times = |factor: Option<_>| factor.map_or_else(|| "–".to_owned(), |factor| format!("×{factor}"));
+        let amounts = [price.input, price.output, price.cache_write_5m, price.cache_write_1h, price.cache_read];
+        let cells = name(price).into_iter().chain(amounts.map(|amount| amount.to_string()));
+        let ways = [times(price.fast_multiplier), times(price.us_inference_multiplier)];
+        row(&cells.chain(ways).chain([price.confidence.name().to_owned()]).collect::<Vec<_>>())
+    });
+    check(&document, "| Model | From | Input", &prices.collect::<Vec<_>>());
+
+    let long = table.rows().filter_map(|price| {
+        let long = price.long_context.as_ref()?;
+        let amounts = [long.input, long.output, long.cache_write_5m, long.cache_write_1h, long.cache_read];
+        let cells = name(price).into_iter().chain([long.threshold.to_string()]);
+        Some(row(&cells.chain(amounts.map(|amount| amount.to_string())).collect::<Vec<_>>()))
+    });
+    check(&document, "| Model | From | Threshold", &long.collect::<Vec<_>>());
+}
+
+#[test]
+fn every_batch_price_is_the_half_that_the_document_says() {
+    assert!(PriceTable::builtin().rows().all(|row| row.batch_multiplier.is_some_and(|half| half.to_string() == "0.5")));
+}
+
+#[test]
+fn the_sources_of_prices_are_named() {
+    let document = document("pricing.md");
+    let table = PriceTable::builtin();
+    let sources: BTreeSet<&str> = table.rows().flat_map(|row| &row.sources).map(String::as_str).collect();
+    for source in sources {
+        assert!(document.contains(source), "docs/pricing.md does not name {source}");
+    }
+}
+
+#[test]
+fn the_example_of_a_price_is_valid() {
+    let document = document("pricing.md");
+    let example = document.split("```toml").nth(1).and_then(|rest| rest.split("```").next()).expect("an example");
+    let directory = tempfile::tempdir().expect("a temporary directory");
+    let config = directory.path().join("config.toml");
+    std::fs::write(&config, example).expect("writable");
+    let flags = Flags { config: Some(config), ..Flags::default() };
+    let settings = Settings::load(&flags, &BTreeMap::from([("HOME", "/home/me")])).expect("valid").0;
+    assert_eq!(settings.prices.len(), 1);
+}
+
+#[test]
+fn every_setting_is_documented() {
+    let document = document("configuration.md");
+    let home = if cfg!(windows) { r"C:\me" } else { "/home/me" };
+    let (_, defaults) = Settings::load(&Flags::default(), &BTreeMap::from([("HOME", home)])).expect("valid");
+    let rows = table(&document, "| Key | Default");
+    let documented: Vec<&str> = rows.iter().filter_map(|row| row.split('`').nth(1)).collect();
+    assert_eq!(documented, defaults.iter().map(|setting| setting.key.as_str()).collect::<Vec<_>>());
+
+    for (key, line) in keys::ALL.iter().zip(rows) {
+        let cells: Vec<&str> = line.split(" | ").collect();
+        let quoted = |names: &[&str]| match names {
+            [] => "–".to_owned(),
+            names => names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", "),
+        };
+        assert_eq!(cells[2..4], [quoted(key.env), quoted(key.flag.as_slice())], "{}", key.name);
+        let value = defaults.get(key.name).expect("every setting").value.replace(home, "~");
+        // These depend on the machine.
+        if !cfg!(windows) && !["time_zone", "watch.readers"].contains(&key.name) {
+            let shown = if value.is_empty() { "none".to_owned() } else { format!("`{value}`") };
+            assert_eq!(cells[1], shown, "{}", key.name);
+        }
+    }
+}

@@ -1,0 +1,134 @@
+//! A disk that is full (D12), that fails now and then (D13), or that may not be written (D16).
+
+use std::fs::Permissions;
+use std::os::unix::fs::PermissionsExt;
+use std::time::Duration;
+
+use crate::counts::Counts;
+use crate::house::TestHouse;
+use crate::machine::{Mount, alone, is_root, may_mount};
+use crate::parts;
+use crate::scribe::{Dice, Scribe};
+use crate::wait::{PATIENCE, eventually, pause};
+
+#[test]
+fn d12_a_full_disk_degrades_and_then_loses_nothing() {
+    let _alone = alone();
+    if !may_mount() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let disk = Mount::tmpfs(dir.path(), 8).unwrap();
+    let house = TestHouse::new().storing(dir.path().join("monitor.db"));
+    let mut scribe = Scribe::new(house.claude());
+    scribe.append("one", 10);
+    let mut served = house.serve();
+
+    let ballast = dir.path().join("ballast");
+    fill(&ballast);
+    let shown = served.counts();
+    eventually("trouble in health", PATIENCE, || {
+        scribe.append("one", 200);
+        let (_, health) = served.ask("/api/v1/health")?;
+        (!health.contains("\"status\":\"ok\"")).then_some(())
+    });
+    let (status, _) = served.ask("/api/v1/stats/current").unwrap();
+    assert_eq!(status, 200, "reading goes on");
+    assert!(served.counts().requests >= shown.requests);
+    served.assert_alive();
+
+    std::fs::remove_file(&ballast).unwrap();
+    served.wait_counts(scribe.written, PATIENCE * 2);
+    served.assert_alive();
+    assert_eq!(served.stop().code(), Some(0));
+    assert_eq!(Counts::try_of_database(house.database()), Ok(scribe.written));
+    drop(disk);
+}
+
+/// Takes every byte that is left.
+fn fill(ballast: &std::path::Path) {
+    use std::io::Write as _;
+    let mut file = std::fs::File::create(ballast).unwrap();
+    for block in [1 << 16, 1 << 12, 1] {
+        while file.write_all(&vec![0; block]).is_ok() {}
+    }
+}
+
+#[test]
+fn d13_errors_of_the_disk_now_and_then_lose_nothing() {
+    let Some(strace) = parts::need("strace") else { return };
+    let mut dice = Dice::new(13);
+    for (error, first, step) in [("EIO", 5, 7), ("ENOSPC", 3, 11), ("EINTR", 2, 3)] {
+        let database = |house: &TestHouse| house.database().display().to_string();
+        let house = TestHouse::new();
+        let inject = format!("inject=pwrite64,write,fsync,fdatasync,ftruncate:error={error}:when={first}..400+{step}");
+        let (main, wal) = (database(&house), format!("{}-wal", database(&house)));
+        let trace = house.path("trace");
+        let strace = strace.to_str().unwrap();
+        let arguments = ["-D", "-f", "-qq", "-o", trace.to_str().unwrap(), "-P", &main, "-P", &wal, "-e", &inject];
+        let house = house.through(std::iter::once(strace).chain(arguments));
+        let mut scribe = Scribe::new(house.claude());
+        scribe.append("early", 50);
+        let starting = house.spawn::<&str>([]);
+        let rounds = if parts::soak() { 2000 } else { 40 };
+        for _ in 0..rounds {
+            scribe.append(&format!("s{}", dice.below(9)), 1 + dice.below(20));
+            pause(Duration::from_millis(dice.below(50)));
+        }
+        let log = starting.kill();
+        assert!(!log.contains("panicked"), "{error}: {log}");
+
+        let house = house.through::<&str>([]);
+        house.ingest();
+        assert_eq!(Counts::try_of_database(house.database()), Ok(scribe.written), "{error}");
+    }
+}
+
+/// The program as a user for whom file modes mean something.
+fn unprivileged(house: TestHouse) -> TestHouse {
+    if !is_root() {
+        return house;
+    }
+    std::fs::set_permissions(house.root(), Permissions::from_mode(0o755)).unwrap();
+    let user = ["/usr/bin/setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"];
+    house.with_own_binary().through(user)
+}
+
+/// Starts where nothing can be stored, and expects words that help.
+fn refused(house: &TestHouse, path: &std::path::Path) {
+    let before = listing(house);
+    let (status, log) = house.spawn::<&str>([]).end();
+    assert_eq!(status.code(), Some(78), "{log}");
+    assert!(log.contains(path.to_str().unwrap()), "names {}: {log}", path.display());
+    assert!(!log.contains("panicked"), "{log}");
+    assert_eq!(listing(house), before, "left something behind");
+}
+
+fn listing(house: &TestHouse) -> Vec<std::path::PathBuf> {
+    let dir = house.database().parent().unwrap();
+    let mut files: Vec<_> = std::fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path()).collect();
+    files.sort();
+    files
+}
+
+#[test]
+fn d16_a_directory_that_may_not_be_written_is_named() {
+    let house = unprivileged(TestHouse::new());
+    let dir = house.database().parent().unwrap().to_owned();
+    std::fs::set_permissions(&dir, Permissions::from_mode(0o555)).unwrap();
+    refused(&house, &dir);
+    std::fs::set_permissions(&dir, Permissions::from_mode(0o755)).unwrap();
+}
+
+#[test]
+fn d16_a_database_that_may_not_be_written_is_named() {
+    let house = TestHouse::new();
+    Scribe::new(house.claude()).append("one", 3);
+    house.ingest();
+    let database = house.database().to_owned();
+    std::fs::set_permissions(&database, Permissions::from_mode(0o444)).unwrap();
+    let house = unprivileged(house);
+    std::fs::set_permissions(database.parent().unwrap(), Permissions::from_mode(0o555)).unwrap();
+    refused(&house, &database);
+    std::fs::set_permissions(database.parent().unwrap(), Permissions::from_mode(0o755)).unwrap();
+}

@@ -1,0 +1,54 @@
+//! D4: a power cut, as near as software comes to it. The database is on a file system of its own; a copy of that file
+//! system's image, taken while the program is frozen, holds exactly what had reached the disk.
+
+use std::time::Duration;
+
+use rustix::process::Signal;
+
+use crate::counts::Counts;
+use crate::house::TestHouse;
+use crate::machine::{Mount, alone, may_mount, succeeds};
+use crate::parts;
+use crate::scribe::{Dice, Scribe};
+use crate::wait::pause;
+
+#[test]
+fn d04_after_a_power_cut_rows_and_positions_agree() {
+    let Some(mkfs) = parts::need("mkfs.ext4") else { return };
+    let _alone = alone();
+    if !may_mount() {
+        return;
+    }
+    let dir = tempfile::tempdir().unwrap();
+    let (image, at) = (dir.path().join("disk"), dir.path().join("mnt"));
+    std::fs::File::create(&image).unwrap().set_len(48 << 20).unwrap();
+    assert!(succeeds(mkfs, ["-q".as_ref(), "-F".as_ref(), image.as_os_str()]));
+    let Some(disk) = Mount::image(&image, &at, "commit=1") else {
+        parts::leave_out("loop devices");
+        return;
+    };
+    let house = TestHouse::new().storing(at.join("monitor.db"));
+    let mut scribe = Scribe::new(house.claude());
+    let mut dice = Dice::new(4);
+    let served = house.serve();
+    let cuts = if parts::soak() { 500 } else { 20 };
+    for cut in 0..cuts {
+        for _ in 0..6 {
+            scribe.append(&format!("s{}", dice.below(10)), 1 + dice.below(30));
+            pause(Duration::from_millis(dice.below(60)));
+        }
+        served.signal(Signal::STOP);
+        let (copy, there) = (dir.path().join("copy"), dir.path().join("there"));
+        std::fs::copy(&image, &copy).unwrap();
+        served.signal(Signal::CONT);
+
+        let disk = Mount::image(&copy, &there, "commit=1").unwrap();
+        let after = TestHouse::new().reading(house.claude()).storing(there.join("monitor.db"));
+        after.ingest();
+        let counts = Counts::try_of_database(after.database());
+        assert_eq!(counts, Ok(scribe.written), "after cut {cut}");
+        drop(disk);
+    }
+    served.kill();
+    drop(disk);
+}

@@ -1,0 +1,391 @@
+//! [`TestHouse`]: a home, a transcript directory and a database of their own for the real binary, and [`Served`]: that
+//! binary while it serves. Children get a cleared environment, so none can reach the home of whoever runs the tests.
+
+use std::ffi::{OsStr, OsString};
+use std::fs::File;
+use std::os::unix::process::ExitStatusExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+use tempfile::TempDir;
+
+use crate::counts::Counts;
+use crate::scrape::Scrape;
+use crate::wait::{PATIENCE, eventually};
+
+const BINARY: &str = env!("CARGO_BIN_EXE_claude-token-monitor");
+
+/// Everything one instance of the program touches, gone when dropped.
+pub(crate) struct TestHouse {
+    dir: TempDir,
+    claude: PathBuf,
+    database: PathBuf,
+    binary: PathBuf,
+    /// What stands before the binary on the command line.
+    prefix: Vec<OsString>,
+    env: Vec<(OsString, OsString)>,
+    files: AtomicU64,
+}
+
+impl TestHouse {
+    pub(crate) fn new() -> Self {
+        let dir = tempfile::Builder::new().prefix("ctm-").tempdir().unwrap();
+        for name in ["home", "tmp", "claude/projects", "data"] {
+            std::fs::create_dir_all(dir.path().join(name)).unwrap();
+        }
+        Self {
+            claude: dir.path().join("claude"),
+            database: dir.path().join("data/monitor.db"),
+            binary: BINARY.into(),
+            dir,
+            prefix: Vec::new(),
+            env: Vec::new(),
+            files: AtomicU64::new(0),
+        }
+    }
+
+    /// Reads transcripts from somewhere else.
+    pub(crate) fn reading(mut self, claude: impl Into<PathBuf>) -> Self {
+        self.claude = claude.into();
+        self
+    }
+
+    /// Keeps the history somewhere else.
+    pub(crate) fn storing(mut self, database: impl Into<PathBuf>) -> Self {
+        self.database = database.into();
+        self
+    }
+
+    /// Sets a variable for every child.
+    pub(crate) fn with_env(mut self, name: impl AsRef<OsStr>, value: impl AsRef<OsStr>) -> Self {
+        self.env.push((name.as_ref().into(), value.as_ref().into()));
+        self
+    }
+
+    /// Puts a program before the binary: it has to `exec` it, so that the process id stays.
+    pub(crate) fn through<S: Into<OsString>>(mut self, prefix: impl IntoIterator<Item = S>) -> Self {
+        self.prefix = prefix.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// Runs a copy of the binary from inside the house, where users without access to the build directory can reach it.
+    pub(crate) fn with_own_binary(mut self) -> Self {
+        self.binary = self.path("claude-token-monitor");
+        std::fs::copy(BINARY, &self.binary).unwrap();
+        self
+    }
+
+    /// Writes the user's configuration file.
+    pub(crate) fn with_config(self, toml: &str) -> Self {
+        let dir = self.path("home/.config/claude-token-monitor");
+        std::fs::create_dir_all(&dir).unwrap();
+        std::fs::write(dir.join("config.toml"), toml).unwrap();
+        self
+    }
+
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
+    }
+
+    pub(crate) fn root(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// The directory that holds `projects/`.
+    pub(crate) fn claude(&self) -> &Path {
+        &self.claude
+    }
+
+    pub(crate) fn database(&self) -> &Path {
+        &self.database
+    }
+
+    /// The binary with nothing but this house around it.
+    pub(crate) fn command<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Command {
+        self.command_through(&self.prefix, args)
+    }
+
+    /// The same behind another program.
+    pub(crate) fn command_through<P: AsRef<OsStr>, S: AsRef<OsStr>>(
+        &self,
+        prefix: &[P],
+        args: impl IntoIterator<Item = S>,
+    ) -> Command {
+        let mut line = prefix.iter().map(AsRef::as_ref).chain([self.binary.as_os_str()]);
+        let mut command = Command::new(line.next().unwrap());
+        command.args(line).args(args).env_clear().stdin(Stdio::null()).current_dir(self.root());
+        for (name, place) in [("HOME", "home"), ("TMPDIR", "tmp")] {
+            command.env(name, self.path(place));
+        }
+        for (name, place) in [("CONFIG", "home/.config"), ("DATA", "home/.local/share"), ("STATE", "home/.local/state")]
+        {
+            command.env(format!("XDG_{name}_HOME"), self.path(place));
+        }
+        command
+            .env("PATH", "/usr/bin:/bin:/usr/sbin:/sbin")
+            .env("TZ", "UTC")
+            .env("LISTEN_ADDR", "127.0.0.1:0")
+            .env("CLAUDE_DATA_DIR", &self.claude)
+            .env("DATABASE_PATH", &self.database)
+            .envs(self.env.iter().map(|(name, value)| (name, value)));
+        command
+    }
+
+    /// Runs a command to its end.
+    pub(crate) fn run<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Finished {
+        self.finish(self.command(args))
+    }
+
+    /// Runs a prepared command to its end.
+    pub(crate) fn finish(&self, mut command: Command) -> Finished {
+        let (out, err) = (self.fresh("out"), self.fresh("err"));
+        command.stdout(File::create(&out).unwrap()).stderr(File::create(&err).unwrap());
+        let mut child = Owned(command.spawn().unwrap());
+        let status = child.wait(&format!("the end of {command:?}"));
+        let read = |path| String::from_utf8_lossy(&std::fs::read(path).unwrap()).into_owned();
+        Finished { status, stdout: read(out), stderr: read(err) }
+    }
+
+    /// One catch-up with everything on disk.
+    pub(crate) fn ingest(&self) -> Finished {
+        let done = self.run(["ingest"]);
+        assert!(done.status.success(), "ingest failed: {done:?}");
+        done
+    }
+
+    /// What the history holds.
+    pub(crate) fn counts(&self) -> Counts {
+        Counts::of_database(&self.database)
+    }
+
+    /// Starts serving without waiting for anything.
+    pub(crate) fn spawn<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Starting {
+        let log = self.fresh("log");
+        let mut command = self.command(std::iter::once(OsString::from("serve")));
+        command.args(args).stdout(Stdio::null()).stderr(File::create(&log).unwrap());
+        Starting { child: Owned(command.spawn().unwrap()), log }
+    }
+
+    /// Serves, with the first catch-up done.
+    pub(crate) fn serve(&self) -> Served {
+        self.spawn::<&str>([]).ready()
+    }
+
+    /// A path in the house that no other file has.
+    fn fresh(&self, kind: &str) -> PathBuf {
+        self.path(&format!("{}.{kind}", self.files.fetch_add(1, Ordering::Relaxed)))
+    }
+}
+
+/// A command that has ended.
+#[derive(Debug)]
+pub(crate) struct Finished {
+    pub(crate) status: ExitStatus,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
+}
+
+impl Finished {
+    /// The exit code; a signal is a failure of the test.
+    pub(crate) fn code(&self) -> i32 {
+        self.status.code().unwrap_or_else(|| panic!("killed by signal {:?}: {}", self.status.signal(), self.stderr))
+    }
+}
+
+/// A child that dies with the test.
+struct Owned(Child);
+
+impl Owned {
+    fn pid(&self) -> Pid {
+        Pid::from_child(&self.0)
+    }
+
+    fn wait(&mut self, what: &str) -> ExitStatus {
+        eventually(what, PATIENCE * 3, || self.0.try_wait().unwrap())
+    }
+}
+
+impl Drop for Owned {
+    fn drop(&mut self) {
+        // A stopped process takes SIGKILL all the same; one that has ended and was waited for is left alone by `kill`.
+        if self.0.kill().is_ok() {
+            self.0.wait().unwrap();
+        }
+    }
+}
+
+/// The service before it is known to listen.
+pub(crate) struct Starting {
+    child: Owned,
+    log: PathBuf,
+}
+
+impl Starting {
+    /// Waits for the address, but not for the first catch-up.
+    pub(crate) fn listening(mut self) -> Served {
+        let address = eventually("the line `listening on http://…`", PATIENCE, || {
+            let log = log_of(&self.log);
+            if let Some(status) = self.child.0.try_wait().unwrap() {
+                panic!("ended with {status} before it listened:\n{log}");
+            }
+            let (_, rest) = log.split_once("listening on http://")?;
+            rest.split_once(|c: char| c.is_whitespace() || c == '"').map(|(address, _)| address.to_owned())
+        });
+        let agent = ureq::Agent::config_builder()
+            .http_status_as_error(false)
+            .timeout_global(Some(Duration::from_secs(30)))
+            .build()
+            .into();
+        Served { child: self.child, log: self.log, address, agent }
+    }
+
+    /// Waits for the address or for its end, whichever comes first.
+    pub(crate) fn listens_or_is_gone(&mut self) {
+        eventually("listening or an end", PATIENCE, || {
+            let gone = self.child.0.try_wait().unwrap().is_some();
+            (gone || log_of(&self.log).contains("listening on http://")).then_some(())
+        });
+    }
+
+    /// Waits until the first catch-up is stored and served.
+    pub(crate) fn ready(self) -> Served {
+        let served = self.listening();
+        served.wait_ready();
+        served
+    }
+
+    /// Waits for an end that is expected.
+    pub(crate) fn end(mut self) -> (ExitStatus, String) {
+        let status = self.child.wait("the end of a service that cannot start");
+        (status, log_of(&self.log))
+    }
+
+    /// SIGKILL, and what it had logged.
+    pub(crate) fn kill(mut self) -> String {
+        self.child.0.kill().unwrap();
+        self.child.0.wait().unwrap();
+        log_of(&self.log)
+    }
+}
+
+fn log_of(path: &Path) -> String {
+    String::from_utf8_lossy(&std::fs::read(path).unwrap()).into_owned()
+}
+
+/// The running service.
+pub(crate) struct Served {
+    child: Owned,
+    log: PathBuf,
+    address: String,
+    agent: ureq::Agent,
+}
+
+impl Served {
+    /// `127.0.0.1:PORT`.
+    pub(crate) fn address(&self) -> &str {
+        &self.address
+    }
+
+    pub(crate) fn pid(&self) -> Pid {
+        self.child.pid()
+    }
+
+    /// Everything it has logged so far.
+    pub(crate) fn log(&self) -> String {
+        log_of(&self.log)
+    }
+
+    /// Status and body of a GET; `None` when there is no answer.
+    pub(crate) fn ask(&self, path: &str) -> Option<(u16, String)> {
+        let mut answer = self.agent.get(format!("http://{}{path}", self.address)).call().ok()?;
+        let body = answer.body_mut().with_config().limit(1 << 30).read_to_string().ok()?;
+        Some((answer.status().as_u16(), body))
+    }
+
+    /// The body of a GET that must succeed.
+    pub(crate) fn text(&self, path: &str) -> String {
+        let (status, body) = self.ask(path).unwrap_or_else(|| panic!("no answer to {path}:\n{}", self.log()));
+        assert_eq!(status, 200, "{path}: {body}");
+        body
+    }
+
+    pub(crate) fn json(&self, path: &str) -> Value {
+        serde_json::from_str(&self.text(path)).unwrap()
+    }
+
+    pub(crate) fn scrape(&self) -> Scrape {
+        Scrape::parse(&self.text("/metrics"))
+    }
+
+    /// What the API says the history holds.
+    pub(crate) fn counts(&self) -> Counts {
+        Counts::of_row(&self.json("/api/v1/stats/current")["totals"])
+    }
+
+    pub(crate) fn wait_ready(&self) {
+        eventually("readiness", PATIENCE * 2, || (self.ask("/-/ready")?.0 == 200).then_some(()));
+    }
+
+    /// Waits until the API shows what is expected, and says what it shows instead if it never does.
+    pub(crate) fn wait_counts(&self, expected: Counts, limit: Duration) {
+        let mut last = None;
+        let reached = crate::wait::within(limit, || {
+            let (_, body) = self.ask("/api/v1/stats/current")?;
+            let now = Counts::of_row(&serde_json::from_str::<Value>(&body).ok()?["totals"]);
+            last = Some(now);
+            (now == expected).then_some(())
+        });
+        assert!(reached.is_some(), "expected {expected:?}, but {last:?} after {limit:?}\n{}", self.log());
+    }
+
+    pub(crate) fn signal(&self, signal: Signal) {
+        kill_process(self.pid(), signal).unwrap();
+    }
+
+    /// SIGKILL, and nothing of it left.
+    pub(crate) fn kill(mut self) {
+        self.child.0.kill().unwrap();
+        self.child.0.wait().unwrap();
+    }
+
+    /// SIGTERM, and how it ended.
+    pub(crate) fn stop(self) -> ExitStatus {
+        self.signal(Signal::TERM);
+        self.ended()
+    }
+
+    /// How it ended.
+    pub(crate) fn ended(mut self) -> ExitStatus {
+        self.child.wait("the end of the service")
+    }
+
+    /// It has not ended, and has not said that something panicked.
+    pub(crate) fn assert_alive(&mut self) {
+        let ended = self.child.0.try_wait().unwrap();
+        let log = self.log();
+        assert!(ended.is_none(), "ended with {ended:?}:\n{log}");
+        assert!(!log.contains("panicked"), "{log}");
+    }
+
+    /// Clock ticks (1/100 s) of processor time used so far.
+    pub(crate) fn cpu_ticks(&self) -> u64 {
+        let stat = std::fs::read_to_string(self.proc("stat")).unwrap();
+        let (_, fields) = stat.rsplit_once(')').unwrap();
+        fields.split_whitespace().skip(11).take(2).map(|ticks| ticks.parse::<u64>().unwrap()).sum()
+    }
+
+    /// The most memory it ever had, in KiB.
+    pub(crate) fn peak_kib(&self) -> u64 {
+        let status = std::fs::read_to_string(self.proc("status")).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        line.trim().trim_end_matches(" kB").parse().unwrap()
+    }
+
+    fn proc(&self, name: &str) -> String {
+        format!("/proc/{}/{name}", self.pid().as_raw_nonzero())
+    }
+}

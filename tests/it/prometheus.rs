@@ -1,0 +1,160 @@
+//! A real Prometheus server reads us across a crash, with the transcripts gone in between: its own functions must see no
+//! reset and no increase but what was appended.
+
+use std::fs::File;
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::Duration;
+
+use serde_json::Value;
+
+use crate::house::{Served, TestHouse};
+use crate::parts;
+use crate::scribe::Scribe;
+use crate::wait::{PATIENCE, eventually, pause};
+
+const TOKENS: &str = "claude_code_token_usage_tokens_total";
+
+/// A Prometheus server of our own.
+struct Server {
+    child: Child,
+    address: String,
+}
+
+impl Server {
+    /// Scrapes `target` every second.
+    fn start(house: &TestHouse, program: PathBuf, target: &str) -> Self {
+        let (config, log) = (house.path("prometheus.yml"), house.path("prometheus.log"));
+        let text = format!(
+            "global: {{scrape_interval: 1s, scrape_timeout: 1s}}\n\
+             scrape_configs: [{{job_name: ctm, static_configs: [{{targets: ['{target}']}}]}}]\n"
+        );
+        std::fs::write(&config, text).unwrap();
+        let child = Command::new(program)
+            .arg(format!("--config.file={}", config.display()))
+            .arg(format!("--storage.tsdb.path={}", house.path("tsdb").display()))
+            .arg("--web.listen-address=127.0.0.1:0")
+            .env_clear()
+            .env("GOMAXPROCS", "1")
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(File::create(&log).unwrap())
+            .spawn()
+            .unwrap();
+        let address = eventually("Prometheus listening", PATIENCE, || {
+            let text = std::fs::read_to_string(&log).unwrap();
+            let line = text.lines().find(|line| line.contains("msg=\"Listening on\""))?;
+            let (_, address) = line.split_once("address=")?;
+            Some(address.split_whitespace().next()?.to_owned())
+        });
+        Self { child, address }
+    }
+
+    /// The value of an instant query that has one result.
+    fn query(&self, expression: &str) -> Option<f64> {
+        let body = ureq::get(format!("http://{}/api/v1/query", self.address))
+            .query("query", expression)
+            .call()
+            .ok()?
+            .body_mut()
+            .read_to_string()
+            .ok()?;
+        let answer: Value = serde_json::from_str(&body).ok()?;
+        answer["data"]["result"][0]["value"][1].as_str()?.parse().ok()
+    }
+
+    /// Waits until it has scraped what we show now.
+    fn sees(&self, served: &Served) {
+        let shown = served.scrape().sum(TOKENS).unwrap();
+        eventually("Prometheus to have scraped", PATIENCE, || {
+            (self.query(&format!("sum({TOKENS})")) == Some(shown)).then_some(())
+        });
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+}
+
+#[test]
+fn a_crash_with_the_transcripts_gone_is_no_reset_and_no_increase() {
+    let Some(program) = parts::need("prometheus") else { return };
+    let house = TestHouse::new();
+    let mut scribe = Scribe::new(house.claude());
+    for session in ["a", "b"] {
+        scribe.append(session, 200);
+    }
+    let served = house.serve();
+    let address = served.address().to_owned();
+    let prometheus = Server::start(&house, program, &address);
+    prometheus.sees(&served);
+    let at_first = served.scrape().sum(TOKENS).unwrap();
+
+    served.kill();
+    std::fs::remove_dir_all(house.claude().join("projects")).unwrap();
+    let served = house.spawn(["--listen", &address]).ready();
+    assert_eq!(served.scrape().sum(TOKENS), Some(at_first), "the history outlives its transcripts");
+    prometheus.sees(&served);
+
+    scribe.append("c", 30);
+    served.wait_counts(scribe.written, PATIENCE);
+    prometheus.sees(&served);
+    let appended = served.scrape().sum(TOKENS).unwrap() - at_first;
+    // A second scrape of the last value, so that it is inside every range below.
+    pause(Duration::from_secs(2));
+
+    for family in [TOKENS, "claude_code_cost_usage_USD_total", "claude_code_session_count_total"] {
+        assert_eq!(prometheus.query(&format!("sum(resets({family}[10m]))")), Some(0.0), "{family}");
+    }
+    let first = format!("sum({TOKENS}) - sum(min_over_time({TOKENS}[10m]))");
+    assert_eq!(prometheus.query(&first), Some(appended), "what grew is what was appended");
+    assert_eq!(prometheus.query("min_over_time(up[10m])").map(|up| up <= 1.0), Some(true));
+}
+
+#[test]
+fn promtool_finds_nothing_to_complain_about() {
+    let Some(promtool) = parts::need("promtool") else { return };
+    let house = TestHouse::new();
+    let mut scribe = Scribe::new(house.claude());
+    scribe.append("a", 20);
+    let text = house.serve().text("/metrics");
+    let mut child = Command::new(promtool)
+        .args(["check", "metrics"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+    let done = child.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&done.stdout).into_owned() + &String::from_utf8_lossy(&done.stderr);
+    assert!(done.status.success() && said.trim().is_empty(), "{said}\n{text}");
+}
+
+#[test]
+fn nothing_is_counted_to_a_scraper_before_the_first_catch_up() {
+    let house = TestHouse::new();
+    let mut scribe = Scribe::new(house.claude());
+    for session in 0..40 {
+        scribe.append(&format!("s{session}"), 400);
+    }
+    let served = house.spawn::<&str>([]).listening();
+    let expected = scribe.written;
+    let scrapes = eventually("readiness", PATIENCE, || {
+        let before = served.ask("/-/ready")?.0;
+        let shown = served.scrape().sum(TOKENS);
+        assert!(before == 503 || shown.is_some(), "ready, but nothing to scrape");
+        let whole = expected.input + expected.output + expected.cache_creation + expected.cache_read;
+        if let Some(shown) = shown {
+            #[expect(clippy::cast_precision_loss, reason = "far below 2^53")]
+            let whole = whole as f64;
+            assert!((shown - whole).abs() < 0.5, "a part of the history was shown: {shown} of {whole}");
+        }
+        (before == 200).then_some(before)
+    });
+    assert_eq!(scrapes, 200);
+}
