@@ -300,7 +300,7 @@ mod tests {
 
     #[test]
     fn a_constant_id_with_other_requests_and_prompts_is_many_responses() {
-        let lines: Vec<_> = (1..=5).map(|i| claim(anchored(&format!("r{i}")), i, i.unsigned_abs(), 10)).collect();
+        let lines: Vec<_> = (1..=5).map(|i| claim(anchored(&format!("r{i}")), i, 9 - i.unsigned_abs(), 10)).collect();
         check(&lines, &[(10, 1), (10, 2), (10, 3), (10, 4), (10, 5)]);
     }
 
@@ -345,6 +345,27 @@ mod tests {
         assert_eq!((usage.tokens.input, usage.tokens.output), (100, 50));
         assert_eq!((usage.speed.as_deref(), usage.tier.as_deref()), (Some("fast"), Some("priority")));
         assert_eq!(usage.web, Some(WebUse { searches: 2, fetches: 0 }));
+    }
+
+    #[test]
+    fn each_rule_decides_where_those_before_it_tie() {
+        let rules: [fn(&mut Usage); 5] = [
+            |usage| usage.tokens.output += 1,
+            |usage| usage.finished = true,
+            |usage| usage.has_split = true,
+            |usage| usage.tokens.input += 2,
+            |usage| usage.speed = Some("fast".into()),
+        ];
+        // Each line wins by one rule against the next one, which would win by the rule after it, the last by its time.
+        let mut lines: Vec<Usage> = (0..6).map(|at| claim(Variant::Floating, at, 5, 10).usage).collect();
+        for (place, line) in lines.iter_mut().enumerate() {
+            line.finished = false;
+            rules.get(place).into_iter().for_each(|rule| rule(line));
+        }
+        for pair in lines.windows(2) {
+            assert_eq!(greater(&pair[0], &pair[1]), Ordering::Greater, "{pair:?}");
+            assert_eq!(greater(&pair[1], &pair[0]), Ordering::Less);
+        }
     }
 
     #[test]

@@ -29,7 +29,7 @@ pub enum StatsCacheError {
 const SYNTHETIC_MODEL: &str = "<synthetic>";
 /// The first `dailyModelTokensVersion` whose daily numbers include cache reads and writes.
 const DAYS_WITH_CACHE: u64 = 5;
-/// Above it a number is damage: it is a thousand times what the busiest known account has used in its lifetime.
+/// Above it a number is damage, and a sum of such numbers would not fit into the database.
 const MOST_TOKENS: u64 = 1_000_000_000_000_000;
 
 /// Reads any known shape: the statistics of Claude Code in every version, a map from models to token counts, and that
@@ -113,8 +113,9 @@ fn days(entries: &[Value]) -> Vec<(String, String, u64)> {
 /// The file says so, or its days hold more than input and output of its whole lifetime can be.
 fn includes_cache(file: &Map<String, Value>, estimate: &Estimate) -> bool {
     let version = file.get("dailyModelTokensVersion").and_then(Value::as_u64);
-    let by_day: u64 = estimate.days.iter().map(|(.., tokens)| tokens).sum();
-    let by_lifetime: u64 = estimate.lifetime.iter().map(|(_, tokens)| tokens.input + tokens.output).sum();
+    let by_day = estimate.days.iter().fold(0u64, |sum, (.., tokens)| sum.saturating_add(*tokens));
+    let by_lifetime =
+        estimate.lifetime.iter().fold(0u64, |sum, (_, tokens)| sum.saturating_add(tokens.input + tokens.output));
     version.is_some_and(|version| version >= DAYS_WITH_CACHE) || (by_lifetime > 0 && by_day > by_lifetime)
 }
 

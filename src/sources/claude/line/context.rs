@@ -98,6 +98,12 @@ mod tests {
     }
 
     #[test]
+    fn a_file_without_a_folder_or_an_agent_s_name_has_neither() {
+        let context = FileContext::new(Path::new("/p"), Path::new("/p/agent-.jsonl"), UnixMillis(1));
+        assert_eq!((&*context.slug, context.agent), ("unknown", None));
+    }
+
+    #[test]
     fn an_unnamed_session_is_the_same_after_every_restart() {
         let context = |path: &str| FileContext::new(Path::new("/p"), Path::new(path), UnixMillis(1)).session_fallback;
         assert!(context("/p/slug/agent-a1.jsonl").starts_with("unknown:"));

@@ -105,6 +105,8 @@ fn nested_without_end() {
         check(line(&format!(r#","sessionId":{deep}"#), "", ""), PLAIN);
         check("[".repeat(depth), "malformed");
         check(&deep, "not_an_object");
+        let iterations = format!("{}1{}", r#"[{"iterations":"#.repeat(depth), "}]".repeat(depth));
+        check(line("", "", &format!(r#","iterations":{iterations}"#)), "opus 3/7/0/0/9 + unknown_iteration");
         let objects = format!("{}1{}", r#"{"message":{"usage":"#.repeat(depth), "}}".repeat(depth));
         check(objects, "");
         check(r#"{"data":{"message":"#.repeat(depth), "malformed");

@@ -14,6 +14,8 @@ fn a_missing_time_is_the_nearest_earlier_one() {
     let (estimated, odd) = (UsageFlags::ESTIMATED_TIME, UsageFlags::ODD_TIME);
     assert_eq!(flags, [estimated, UsageFlags::default(), odd, estimated]);
     assert_eq!(parsed.tally.estimated_times, 2);
+    let unused = line(r#","timestamp":null"#, "", r#","input_tokens":0,"output_tokens":0,"cache_read_input_tokens":0"#);
+    assert_eq!(parse(&[unused]).tally.estimated_times, 0);
 }
 
 #[test]
@@ -44,6 +46,9 @@ fn a_missing_session_is_the_file_s() {
         (SESSION, true, true, Some("a7"))
     );
     assert!(owner("-p/notes.jsonl", &text).session.starts_with("unknown:"));
+    // The main conversation is nobody's agent, even in an agent's file.
+    let main = line(r#","isSidechain":false"#, "", "");
+    assert_eq!(owner(&format!("-p/{SESSION}/subagents/agent-a7.jsonl"), &main).agent, None);
     // A line that was copied into another session's file.
     assert!(owner("-p/5f0c1a52-0000-4000-8000-000000000003.jsonl", &line("", "", "")).away);
 }

@@ -45,8 +45,10 @@ fn cost_states_are_reported_and_never_counted() {
         ("\"0.31\"", Some(0.31)),
         ("0", Some(0.0)),
         ("-1", None),
+        ("-1.5", None),
         ("null", None),
         ("\"NaN\"", None),
+        ("\"1e999\"", None),
         ("NaN", None),
         ("\"much\"", None),
     ] {

@@ -30,6 +30,16 @@ fn fills_in_what_the_wrapped_line_leaves_out() {
     assert!(!parse(&[wrap(r#","isSidechain":false"#, "", "")]).records[0].owner.sidechain);
 }
 
+/// The same wrapped line is reported again and again, each time under another uuid.
+#[test]
+fn has_no_identity_of_its_own() {
+    let key = |uuid: &str| {
+        let members = format!(r#","requestId":null,"uuid":"{uuid}""#);
+        parse(&[wrap(&members, "", "").replace(r#""id":"msg_1","#, "")]).records.remove(0).key
+    };
+    assert_eq!(key("f1"), key("f2"));
+}
+
 #[test]
 fn of_odd_shapes() {
     for data in ["null", "5", "[]", r#""x""#, r#"{"message":null}"#, r#"{"message":{"message":"x"}}"#] {
