@@ -32,6 +32,9 @@ const STOP_WITHIN: Duration = Duration::from_millis(4_500);
 /// How long the pages of a large database are looked at in the background after a start.
 const BACKGROUND_CHECK: Duration = Duration::from_secs(60);
 
+/// How often everything in the database is looked at while the house stands.
+const FULL_CHECK_EVERY: Duration = Duration::from_secs(7 * 86_400);
+
 /// What ends the program with an error.
 #[derive(Debug, thiserror::Error)]
 pub enum AppError {
@@ -204,7 +207,10 @@ impl SpineThread {
         };
         let threads = self.start_sources(&to, &around)?;
         drop(to);
-        let checker = unchecked.then(|| check_in_background(self.readers.clone(), found_damage));
+        let checker = match self.mode {
+            Mode::Follow => check_in_background(self.readers.clone(), found_damage, around.stop.clone(), unchecked),
+            Mode::Once => None,
+        };
         let ingest = Ingest {
             store,
             inbox,
@@ -220,7 +226,7 @@ impl SpineThread {
         self.readers.forget();
         let outcome = outcome.map(drop);
         generation.lock().unwrap_or_else(PoisonError::into_inner).stop();
-        for thread in threads.into_iter().chain(forward).chain(checker.flatten()) {
+        for thread in threads.into_iter().chain(forward).chain(checker) {
             if thread.join().is_err() {
                 tracing::error!("a thread panicked while stopping");
             }
@@ -255,10 +261,15 @@ fn forward_stop(house: &Stop, generation: &Stop, stopper: &Arc<Mutex<Stopper>>) 
     std::thread::Builder::new().name("stop".to_owned()).spawn(forward).ok()
 }
 
-/// Looks at the pages that a quick start left unseen.
-fn check_in_background(readers: Readers, found: crossbeam_channel::Sender<String>) -> Option<JoinHandle<()>> {
-    let check = move || match readers.check_pages(BACKGROUND_CHECK) {
-        Ok(true) => tracing::debug!("every page of the database is sound"),
+/// Looks at the pages that a quick start left unseen, and at everything once a week.
+fn check_in_background(
+    readers: Readers,
+    found: crossbeam_channel::Sender<String>,
+    stop: Stop,
+    unchecked: bool,
+) -> Option<JoinHandle<()>> {
+    let verdict = move |outcome: Result<bool, StoreError>| match outcome {
+        Ok(true) => tracing::debug!("the database is sound"),
         Ok(false) => tracing::info!("the database is too large to check at each start; `db check` looks at all of it"),
         Err(StoreError::Corrupt { reason, .. }) => {
             if found.send(reason).is_err() {
@@ -266,6 +277,14 @@ fn check_in_background(readers: Readers, found: crossbeam_channel::Sender<String
             }
         }
         Err(error) => tracing::warn!(%error, "could not check the database"),
+    };
+    let check = move || {
+        if unchecked {
+            verdict(readers.check_pages(BACKGROUND_CHECK));
+        }
+        while !stop.sleep(FULL_CHECK_EVERY) {
+            verdict(readers.check_everything().map(|()| true));
+        }
     };
     std::thread::Builder::new().name("check".to_owned()).spawn(check).ok()
 }
@@ -318,12 +337,7 @@ fn sink_routes(settings: &Settings, hub: &Hub) -> Result<Vec<Routes>, AppError> 
 }
 
 /// Counts and serves until SIGINT or SIGTERM. `watch` is shown the counting as it begins.
-pub fn serve(
-    settings: &Settings,
-    clock: &Clock,
-    demo: bool,
-    watch: impl FnOnce(&Counting),
-) -> Result<(), AppError> {
+pub fn serve(settings: &Settings, clock: &Clock, demo: bool, watch: impl FnOnce(&Counting)) -> Result<(), AppError> {
     let mut counting = Counting::start(settings, clock, Mode::Follow)?;
     watch(&counting);
     let served = serve_counted(settings, clock, demo, &mut counting);

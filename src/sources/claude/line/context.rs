@@ -8,23 +8,32 @@ use serde::{Deserialize, Serialize};
 
 use crate::event::{GroupId, UnixMillis};
 
-/// Fills in what a line leaves out. Carried from line to line, and as JSON from one read of the file to the next.
+/// Fills in what a line leaves out. Carried from line to line; what only earlier lines know is carried as JSON from one
+/// read of the file to the next.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct FileContext {
     /// The file's name without its extension: the session it is named after.
+    #[serde(skip)]
     pub stem: Arc<str>,
     /// The session of lines that name none.
+    #[serde(skip)]
     pub session_fallback: Arc<str>,
     /// The project folder's name. It cannot be turned back into a path, so it stands for the project only as long as
     /// no line of the file has named a working directory.
+    #[serde(skip)]
     pub slug: Arc<str>,
     /// The sub-agent that the file is named after.
+    #[serde(skip)]
     pub agent: Option<Arc<str>>,
     /// When the file was last written: the time of lines without one, if no earlier line has any.
+    #[serde(skip)]
     pub modified_at: UnixMillis,
     /// The nearest earlier time that could be true.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_at: Option<UnixMillis>,
     /// The nearest earlier working directory, as written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_cwd: Option<Arc<str>>,
 }
 

@@ -66,9 +66,10 @@ fn lines_read_one_by_one_say_the_same() {
     let lines = [line("", "", ""), line(r#","timestamp":null,"cwd":null"#, "", ""), line("", "", "")];
     let whole = parse(&lines).records;
     let mut parts = Vec::new();
-    let mut stored = serde_json::to_string(&file(&format!("-home-ana-shop/{SESSION}.jsonl"))).unwrap();
+    let fresh = file(&format!("-home-ana-shop/{SESSION}.jsonl"));
+    let mut stored = serde_json::to_string(&fresh).unwrap();
     for line in lines {
-        let mut file: FileContext = serde_json::from_str(&stored).unwrap();
+        let mut file = fresh.clone().after(&serde_json::from_str(&stored).unwrap());
         parts.extend(parse_in(&mut file, &[line]).records);
         stored = serde_json::to_string(&file).unwrap();
     }
