@@ -14,7 +14,7 @@ run: ## Build the release binary and serve
 test: ## Every test, then the list of what had to be left out
 	@scripts/test-parts
 	@rm -f $(LEFT_OUT)
-	@cargo test --features mutants -- --test-threads=$(TEST_THREADS); status=$$?; scripts/left-out $(LEFT_OUT); exit $$status
+	@cargo test --no-fail-fast --features mutants -- --test-threads=$(TEST_THREADS); status=$$?; scripts/left-out $(LEFT_OUT); exit $$status
 
 soak: ## The fault tests at the length that is too long for every day
 	@scripts/test-parts

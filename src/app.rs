@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::TcpListener;
+use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -18,16 +19,21 @@ use crate::sinks::SINKS;
 use crate::sources::SOURCES;
 use crate::store::{OpenOptions, Opened, Readers, Store, StoreError};
 use crate::supervise::{Configured, Surroundings};
+use crate::web::exchange::ExchangeLimits;
+use crate::web::server::ConnectionLimits;
 use crate::web::{self, WebSettings, WebState};
 
 /// How many messages may wait for the spine. With the size of a batch this bounds the memory of a first read.
 const INBOX: usize = 16;
 
 /// How long the spine may take to store what it holds once the house stops.
-const STOP_WITHIN: Duration = Duration::from_secs(4);
+const STOP_WITHIN: Duration = Duration::from_millis(4_500);
 
 /// How long the pages of a large database are looked at in the background after a start.
 const BACKGROUND_CHECK: Duration = Duration::from_secs(60);
+
+/// How often everything in the database is looked at while the house stands.
+const FULL_CHECK_EVERY: Duration = Duration::from_secs(7 * 86_400);
 
 /// What ends the program with an error.
 #[derive(Debug, thiserror::Error)]
@@ -111,9 +117,14 @@ impl Counting {
         Ok(Self { hub, readers, thread, stopper, ended })
     }
 
+    /// Stops reading and begins to store what is held; [`Counting::stop`] waits for it.
+    pub fn begin_stop(&mut self) {
+        self.stopper.stop();
+    }
+
     /// Stops reading, stores what is held, closes the history.
     pub fn stop(mut self) -> Result<(), AppError> {
-        self.stopper.stop();
+        self.begin_stop();
         let (done, waiting) = crossbeam_channel::bounded(1);
         let thread = self.thread;
         std::thread::spawn(move || done.send(thread.join()));
@@ -196,7 +207,10 @@ impl SpineThread {
         };
         let threads = self.start_sources(&to, &around)?;
         drop(to);
-        let checker = unchecked.then(|| check_in_background(self.readers.clone(), found_damage));
+        let checker = match self.mode {
+            Mode::Follow => check_in_background(self.readers.clone(), found_damage, around.stop.clone(), unchecked),
+            Mode::Once => None,
+        };
         let ingest = Ingest {
             store,
             inbox,
@@ -212,7 +226,7 @@ impl SpineThread {
         self.readers.forget();
         let outcome = outcome.map(drop);
         generation.lock().unwrap_or_else(PoisonError::into_inner).stop();
-        for thread in threads.into_iter().chain(forward).chain(checker.flatten()) {
+        for thread in threads.into_iter().chain(forward).chain(checker) {
             if thread.join().is_err() {
                 tracing::error!("a thread panicked while stopping");
             }
@@ -247,10 +261,15 @@ fn forward_stop(house: &Stop, generation: &Stop, stopper: &Arc<Mutex<Stopper>>) 
     std::thread::Builder::new().name("stop".to_owned()).spawn(forward).ok()
 }
 
-/// Looks at the pages that a quick start left unseen.
-fn check_in_background(readers: Readers, found: crossbeam_channel::Sender<String>) -> Option<JoinHandle<()>> {
-    let check = move || match readers.check_pages(BACKGROUND_CHECK) {
-        Ok(true) => tracing::debug!("every page of the database is sound"),
+/// Looks at the pages that a quick start left unseen, and at everything once a week.
+fn check_in_background(
+    readers: Readers,
+    found: crossbeam_channel::Sender<String>,
+    stop: Stop,
+    unchecked: bool,
+) -> Option<JoinHandle<()>> {
+    let verdict = move |outcome: Result<bool, StoreError>| match outcome {
+        Ok(true) => tracing::debug!("the database is sound"),
         Ok(false) => tracing::info!("the database is too large to check at each start; `db check` looks at all of it"),
         Err(StoreError::Corrupt { reason, .. }) => {
             if found.send(reason).is_err() {
@@ -258,6 +277,14 @@ fn check_in_background(readers: Readers, found: crossbeam_channel::Sender<String
             }
         }
         Err(error) => tracing::warn!(%error, "could not check the database"),
+    };
+    let check = move || {
+        if unchecked {
+            verdict(readers.check_pages(BACKGROUND_CHECK));
+        }
+        while !stop.sleep(FULL_CHECK_EVERY) {
+            verdict(readers.check_everything().map(|()| true));
+        }
     };
     std::thread::Builder::new().name("check".to_owned()).spawn(check).ok()
 }
@@ -309,15 +336,16 @@ fn sink_routes(settings: &Settings, hub: &Hub) -> Result<Vec<Routes>, AppError> 
     Ok(routes)
 }
 
-/// Counts and serves until SIGINT or SIGTERM.
-pub fn serve(settings: &Settings, clock: &Clock, demo: bool) -> Result<(), AppError> {
-    let counting = Counting::start(settings, clock, Mode::Follow)?;
-    let served = serve_counted(settings, clock, demo, &counting);
+/// Counts and serves until SIGINT or SIGTERM. `watch` is shown the counting as it begins.
+pub fn serve(settings: &Settings, clock: &Clock, demo: bool, watch: impl FnOnce(&Counting)) -> Result<(), AppError> {
+    let mut counting = Counting::start(settings, clock, Mode::Follow)?;
+    watch(&counting);
+    let served = serve_counted(settings, clock, demo, &mut counting);
     let stopped = counting.stop();
     served.and(stopped)
 }
 
-fn serve_counted(settings: &Settings, clock: &Clock, demo: bool, counting: &Counting) -> Result<(), AppError> {
+fn serve_counted(settings: &Settings, clock: &Clock, demo: bool, counting: &mut Counting) -> Result<(), AppError> {
     let refused = |error: std::io::Error| {
         let reason = match error.kind() {
             std::io::ErrorKind::AddrInUse => {
@@ -350,6 +378,8 @@ fn serve_counted(settings: &Settings, clock: &Clock, demo: bool, counting: &Coun
         let server = tokio::spawn(web::serve(listener, state, routes, stop.clone()));
         tracing::info!("listening on http://{bound}");
         wait_for_the_end(counting).await?;
+        // Both ends at once: the store works while the last answers leave.
+        counting.begin_stop();
         stopper.stop();
         server.await.context("ending the server")?
     });
@@ -358,7 +388,20 @@ fn serve_counted(settings: &Settings, clock: &Clock, demo: bool, counting: &Coun
 }
 
 fn web_settings(settings: &Settings, demo: bool) -> WebSettings {
-    WebSettings { allowed_hosts: settings.allowed_hosts.clone(), zone: settings.time_zone.clone(), demo }
+    let size = |number: NonZeroU32| usize::try_from(number.get()).unwrap_or(usize::MAX);
+    let limits = &settings.server;
+    WebSettings {
+        allowed_hosts: settings.allowed_hosts.clone(),
+        zone: settings.time_zone.clone(),
+        demo,
+        connections: ConnectionLimits {
+            total: size(limits.max_connections),
+            per_address: size(limits.max_connections_per_client),
+            header_time: limits.header_timeout,
+            ..ConnectionLimits::default()
+        },
+        exchanges: ExchangeLimits { handler_time: limits.request_timeout, ..ExchangeLimits::default() },
+    }
 }
 
 /// Resolves on a signal, or when the spine has ended by itself, which only an error makes it do.

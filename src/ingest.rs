@@ -25,7 +25,7 @@ const MESSAGES_PER_COMMIT: usize = 1_024;
 const CATCH_UP_PATIENCE: Duration = Duration::from_millis(200);
 
 /// How often detail that has grown too old is looked for.
-const RETENTION_EVERY: Duration = Duration::from_hours(24);
+const RETENTION_EVERY: Duration = Duration::from_secs(86_400);
 
 /// What the spine works with.
 pub struct Ingest {

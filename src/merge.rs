@@ -14,7 +14,7 @@
 use std::cmp::Ordering;
 use std::collections::BTreeMap;
 
-use crate::event::{GroupId, TokenCounts, UnixMillis, Usage, UsageRecord, Variant};
+use crate::event::{GroupId, TokenCounts, Usage, UsageRecord, Variant};
 
 /// A lesser line that says something the winning one leaves open.
 pub type Fill = Usage;
@@ -165,33 +165,39 @@ pub fn resolve(group: GroupId, mut variants: Vec<UsageRecord>) -> Vec<(GroupId, 
             },
         }
     }
-    // (earliest time, smallest request id) of each response decides which of them keeps the plain id.
-    let mut responses: Vec<((UnixMillis, Variant), (u64, u64, u64), UsageRecord)> = apart
+    let mut responses: Vec<Apart> = apart
         .into_iter()
-        .filter_map(|(prompt, mut members)| {
-            // The smallest name stands for all, in whatever order they came.
-            members.sort_by(|a, b| a.key.cmp(&b.key));
+        .filter_map(|(prompt, members)| {
+            let name = members.iter().map(|member| member.key.variant.clone()).min()?;
             let mut members = members.into_iter();
-            let mut whole = members.next()?;
-            let name = whole.key.variant.clone();
-            members.for_each(|member| whole.merge(member));
-            Some(((whole.first_at, name), prompt, whole))
+            let mut record = members.next()?;
+            members.for_each(|member| record.merge(member));
+            Some(Apart { prompt, name, record })
         })
         .collect();
-    responses.sort_by(|a, b| a.0.cmp(&b.0));
+    // Which of them keeps the plain id.
+    responses.sort_by(|a, b| (a.record.first_at, &a.name).cmp(&(b.record.first_at, &b.name)));
     if let Some(floating) = floating {
         let prompt = prompt_of(floating.usage.tokens);
-        let home = responses.iter().position(|response| response.1 == prompt).unwrap_or(0);
+        let home = responses.iter().position(|response| response.prompt == prompt).unwrap_or(0);
         match responses.get_mut(home) {
-            Some(response) => response.2.merge(floating),
+            Some(response) => response.record.merge(floating),
             None => return vec![(group, floating)],
         }
     }
     responses
         .into_iter()
         .enumerate()
-        .map(|(place, ((_, name), _, record))| (if place == 0 { group } else { apart_id(group, &name) }, record))
+        .map(|(place, Apart { name, record, .. })| (if place == 0 { group } else { apart_id(group, &name) }, record))
         .collect()
+}
+
+/// One of several responses under one message id.
+struct Apart {
+    prompt: (u64, u64, u64),
+    /// The smallest of its members' names.
+    name: Variant,
+    record: UsageRecord,
 }
 
 fn apart_id(group: GroupId, name: &Variant) -> GroupId {
@@ -211,7 +217,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::event::{Owner, RecordKey, ResponseKind, UsageFlags, WebUse};
+    use crate::event::{Owner, RecordKey, ResponseKind, UnixMillis, UsageFlags, WebUse};
 
     const GROUP: GroupId = GroupId([7; 16]);
 
@@ -294,7 +300,7 @@ mod tests {
 
     #[test]
     fn a_constant_id_with_other_requests_and_prompts_is_many_responses() {
-        let lines: Vec<_> = (1..=5).map(|i| claim(anchored(&format!("r{i}")), i, i.unsigned_abs(), 10)).collect();
+        let lines: Vec<_> = (1..=5).map(|i| claim(anchored(&format!("r{i}")), i, 9 - i.unsigned_abs(), 10)).collect();
         check(&lines, &[(10, 1), (10, 2), (10, 3), (10, 4), (10, 5)]);
     }
 
@@ -339,6 +345,27 @@ mod tests {
         assert_eq!((usage.tokens.input, usage.tokens.output), (100, 50));
         assert_eq!((usage.speed.as_deref(), usage.tier.as_deref()), (Some("fast"), Some("priority")));
         assert_eq!(usage.web, Some(WebUse { searches: 2, fetches: 0 }));
+    }
+
+    #[test]
+    fn each_rule_decides_where_those_before_it_tie() {
+        let rules: [fn(&mut Usage); 5] = [
+            |usage| usage.tokens.output += 1,
+            |usage| usage.finished = true,
+            |usage| usage.has_split = true,
+            |usage| usage.tokens.input += 2,
+            |usage| usage.speed = Some("fast".into()),
+        ];
+        // Each line wins by one rule against the next one, which would win by the rule after it, the last by its time.
+        let mut lines: Vec<Usage> = (0..6).map(|at| claim(Variant::Floating, at, 5, 10).usage).collect();
+        for (place, line) in lines.iter_mut().enumerate() {
+            line.finished = false;
+            rules.get(place).into_iter().for_each(|rule| rule(line));
+        }
+        for pair in lines.windows(2) {
+            assert_eq!(greater(&pair[0], &pair[1]), Ordering::Greater, "{pair:?}");
+            assert_eq!(greater(&pair[1], &pair[0]), Ordering::Less);
+        }
     }
 
     #[test]

@@ -52,8 +52,8 @@ pub(super) fn run(settings: &Settings, as_json: bool) -> Result<bool, AppError> 
 /// Prints the directories with transcripts, one a line. `false`: there is none.
 pub(super) fn print_directories(settings: &Settings) -> Result<bool, AppError> {
     let found: Vec<_> = probe(settings)?.into_iter().filter(|(_, root)| root.state == "ok").collect();
-    let text: String = found.iter().map(|(_, root)| format!("{}\n", root.path.display())).collect();
-    print(&text).map_err(|error| AppError::Other(error.into()))?;
+    let lines: Vec<String> = found.iter().map(|(_, root)| format!("{}\n", root.path.display())).collect();
+    print(&lines.concat()).map_err(|error| AppError::Other(error.into()))?;
     Ok(!found.is_empty())
 }
 

@@ -69,14 +69,18 @@ impl CliError {
     fn exit_code(&self) -> u8 {
         match self {
             Self::Config(_)
-            | Self::App(AppError::Prices(_) | AppError::Plugin { .. } | AppError::UnknownPlugin { .. })
-            | Self::App(AppError::Store(
-                StoreError::Newer { .. }
-                | StoreError::Foreign { .. }
-                | StoreError::Locked { .. }
-                | StoreError::Unusable { .. }
-                | StoreError::Corrupt { .. },
-            )) => UNUSABLE,
+            | Self::App(
+                AppError::Prices(_)
+                | AppError::Plugin { .. }
+                | AppError::UnknownPlugin { .. }
+                | AppError::Store(
+                    StoreError::Newer { .. }
+                    | StoreError::Foreign { .. }
+                    | StoreError::Locked { .. }
+                    | StoreError::Unusable { .. }
+                    | StoreError::Corrupt { .. },
+                ),
+            ) => UNUSABLE,
             Self::App(_) | Self::Output(_) => FAILED,
         }
     }

@@ -9,13 +9,18 @@ use crate::store::Readers;
 
 /// Counts and serves until stopped.
 pub(super) fn run(settings: &Settings, clock: &Clock) -> Result<(), AppError> {
-    serve(settings, clock, false)
+    serve(settings, clock, false, show_progress)
 }
 
 /// The same on made-up transcripts, in a directory that is gone afterwards.
 pub(super) fn run_demo(settings: &Settings, clock: &Clock) -> Result<(), AppError> {
     let demo = demo::Demo::start(clock)?;
-    serve(&demo.settings(settings), clock, true)
+    serve(&demo.settings(settings), clock, true, show_progress)
+}
+
+/// The bar ends by itself once everything is read or the house stops.
+fn show_progress(counting: &Counting) {
+    drop(progress::show(counting.hub.clone(), counting.ended.clone()));
 }
 
 /// Reads everything there is, once, and says what was found.

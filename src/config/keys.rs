@@ -34,12 +34,11 @@ pub(super) static BACKUP_KEEP: Key = key("backup.keep", None, &[]);
 pub(super) static BACKUP_DIRECTORY: Key = key("backup.directory", None, &[]);
 pub(super) static MAX_CONNECTIONS: Key = key("server.max_connections", None, &[]);
 pub(super) static MAX_PER_CLIENT: Key = key("server.max_connections_per_client", None, &[]);
-pub(super) static MAX_WEBSOCKETS: Key = key("server.max_websockets", None, &[]);
 pub(super) static HEADER_TIMEOUT: Key = key("server.header_timeout", None, &[]);
 pub(super) static REQUEST_TIMEOUT: Key = key("server.request_timeout", None, &[]);
 
 /// All settings, in the order in which they are shown.
-pub static ALL: [&Key; 22] = [
+pub static ALL: [&Key; 21] = [
     &LISTEN,
     &DATA_DIRS,
     &DATABASE,
@@ -59,7 +58,6 @@ pub static ALL: [&Key; 22] = [
     &BACKUP_DIRECTORY,
     &MAX_CONNECTIONS,
     &MAX_PER_CLIENT,
-    &MAX_WEBSOCKETS,
     &HEADER_TIMEOUT,
     &REQUEST_TIMEOUT,
 ];

@@ -101,7 +101,6 @@ pub struct ServerSettings {
     pub max_connections: NonZeroU32,
     /// From one address that is not this machine's.
     pub max_connections_per_client: NonZeroU32,
-    pub max_websockets: NonZeroU32,
     /// Time to send a request's head, and to stay idle between requests.
     pub header_timeout: Duration,
     /// Time to answer a request.
@@ -161,7 +160,6 @@ impl Settings {
             server: ServerSettings {
                 max_connections: layers.pick(&keys::MAX_CONNECTIONS, None, count(512))?,
                 max_connections_per_client: layers.pick(&keys::MAX_PER_CLIENT, None, count(64))?,
-                max_websockets: layers.pick(&keys::MAX_WEBSOCKETS, None, count(200))?,
                 header_timeout: layers.pick(&keys::HEADER_TIMEOUT, None, Duration::from_secs(10))?,
                 request_timeout: layers.pick(&keys::REQUEST_TIMEOUT, None, Duration::from_secs(10))?,
             },

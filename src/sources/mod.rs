@@ -2,8 +2,10 @@
 
 pub mod claude;
 mod roots;
+pub mod stats_cache;
 
 use crate::plugin::SourceFactory;
 
 /// Every source there is.
-pub const SOURCES: &[SourceFactory] = &[SourceFactory::of::<claude::Transcripts>()];
+pub const SOURCES: &[SourceFactory] =
+    &[SourceFactory::of::<claude::Transcripts>(), SourceFactory::of::<stats_cache::StatsCache>()];

@@ -12,6 +12,22 @@ pub(super) struct Root {
     pub(super) projects: io::Result<Option<PathBuf>>,
 }
 
+impl Root {
+    /// The root is the directory of transcripts itself, rather than what holds it.
+    pub(super) fn is_projects(&self) -> bool {
+        matches!(&self.projects, Ok(Some(projects)) if self.configured.canonicalize().is_ok_and(|root| root == *projects))
+    }
+
+    /// `ok`, `missing`, or why it cannot be read.
+    pub(super) fn state(&self) -> String {
+        match &self.projects {
+            Ok(Some(_)) => "ok".to_owned(),
+            Ok(None) => "missing".to_owned(),
+            Err(error) => format!("cannot be read: {error}"),
+        }
+    }
+}
+
 /// Looks for every root. Two names of one directory give one root, and so does a directory inside another root.
 pub(super) fn resolve(configured: &[PathBuf]) -> Vec<Root> {
     let mut roots = Vec::<Root>::new();
@@ -46,7 +62,7 @@ fn projects_dir(root: &Path) -> io::Result<Option<PathBuf>> {
 
 /// Whether a directory holds transcripts itself: it is named so, or, since a container may mount it under any name,
 /// some directory in it is named the way Claude Code names projects (`-home-user-code`, `C--code`).
-pub(super) fn is_projects_dir(dir: &Path) -> bool {
+fn is_projects_dir(dir: &Path) -> bool {
     let is_project =
         |name: &[u8]| name.starts_with(b"-") || matches!(name, [b'A'..=b'Z' | b'a'..=b'z', b'-', b'-', ..]);
     let holds_project = || {

@@ -1,12 +1,16 @@
 //! Claude Code's own statistics file, and the flat maps that other tools write in its place, as an estimate. Pure over
 //! bytes: which file it is, and when it changed, is the caller's business.
 
+mod source;
+
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
 
 use crate::event::TokenCounts;
 use crate::plugin::Estimate;
+
+pub use self::source::StatsCache;
 
 /// Why a file gives no estimate. What an earlier read of it gave stays valid.
 #[derive(Debug, thiserror::Error)]
@@ -25,7 +29,7 @@ pub enum StatsCacheError {
 const SYNTHETIC_MODEL: &str = "<synthetic>";
 /// The first `dailyModelTokensVersion` whose daily numbers include cache reads and writes.
 const DAYS_WITH_CACHE: u64 = 5;
-/// Above it a number is damage: it is a thousand times what the busiest known account has used in its lifetime.
+/// Above it a number is damage, and a sum of such numbers would not fit into the database.
 const MOST_TOKENS: u64 = 1_000_000_000_000_000;
 
 /// Reads any known shape: the statistics of Claude Code in every version, a map from models to token counts, and that
@@ -109,8 +113,9 @@ fn days(entries: &[Value]) -> Vec<(String, String, u64)> {
 /// The file says so, or its days hold more than input and output of its whole lifetime can be.
 fn includes_cache(file: &Map<String, Value>, estimate: &Estimate) -> bool {
     let version = file.get("dailyModelTokensVersion").and_then(Value::as_u64);
-    let by_day: u64 = estimate.days.iter().map(|(.., tokens)| tokens).sum();
-    let by_lifetime: u64 = estimate.lifetime.iter().map(|(_, tokens)| tokens.input + tokens.output).sum();
+    let by_day = estimate.days.iter().fold(0u64, |sum, (.., tokens)| sum.saturating_add(*tokens));
+    let by_lifetime =
+        estimate.lifetime.iter().fold(0u64, |sum, (_, tokens)| sum.saturating_add(tokens.input + tokens.output));
     version.is_some_and(|version| version >= DAYS_WITH_CACHE) || (by_lifetime > 0 && by_day > by_lifetime)
 }
 
@@ -240,7 +245,7 @@ mod tests {
     fn what_is_no_estimate_is_an_error_of_its_kind() {
         let error = |json: &str| parse(json.as_bytes(), String::new()).unwrap_err();
         assert!(matches!(error(""), StatsCacheError::Json(_)));
-        assert!(matches!(error(&real("")[..300]), StatsCacheError::Json(_)));
+        assert!(matches!(error(real("").split_at(300).0), StatsCacheError::Json(_)));
         assert!(matches!(error(&"[".repeat(100_000)), StatsCacheError::Json(_)));
         assert!(matches!(error("{}"), StatsCacheError::Empty));
         for json in ["[]", "null", "5", r#"{"a":1}"#, r#"{"a":{"b":1}}"#, r#"{"version":3}"#, r#"{"models":5}"#] {

@@ -80,6 +80,7 @@ impl From<rusqlite::Error> for StoreError {
                 | Code::ReadOnly
                 | Code::SystemIoFailure
                 | Code::CannotOpen
+                | Code::OperationInterrupted
                 | Code::OutOfMemory
                 | Code::PermissionDenied,
             ) => Self::Unavailable(error.to_string()),

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
@@ -26,6 +26,9 @@ pub struct Readers {
 
 /// How many connections are kept open.
 const KEPT: usize = 4;
+
+/// How long one query may take: a reader that stays on an old state keeps the write-ahead log from being folded in.
+const PATIENCE: Duration = Duration::from_secs(5);
 
 /// A day of the trend.
 #[derive(Clone, Debug, PartialEq)]
@@ -75,7 +78,19 @@ impl Readers {
         Self { path: path.to_owned(), idle: Arc::default() }
     }
 
+    /// Runs a query that somebody waits for.
     fn with<T>(&self, query: impl FnOnce(&mut Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        self.at_leisure(|db| {
+            let until = Instant::now() + PATIENCE;
+            db.progress_handler(10_000, Some(move || Instant::now() > until))?;
+            let outcome = query(db);
+            db.progress_handler(0, None::<fn() -> bool>)?;
+            outcome
+        })
+    }
+
+    /// Runs what may take its time.
+    fn at_leisure<T>(&self, query: impl FnOnce(&mut Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut db = match idle {
             Some(db) => db,
@@ -245,17 +260,17 @@ impl Readers {
 
     /// Looks for damaged pages for at most `budget`; `false`: the time was up first.
     pub fn check_pages(&self, budget: Duration) -> Result<bool, StoreError> {
-        self.with(|db| check_pages(db, budget))
+        self.at_leisure(|db| check_pages(db, budget))
     }
 
     /// Looks at every page, row and index, however long that takes.
     pub fn check_everything(&self) -> Result<(), StoreError> {
-        self.with(|db| super::maintenance::check_everything(db, &self.path))
+        self.at_leisure(|db| super::maintenance::check_everything(db, &self.path))
     }
 
     /// Copies the history while it is in use.
     pub fn backup(&self, to: &Path) -> Result<super::Backup, StoreError> {
-        self.with(|db| super::maintenance::backup(db, to))
+        self.at_leisure(|db| super::maintenance::backup(db, to))
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, params_from_iter};
 
 use super::dictionary::Dictionary;
 use super::response::Share;
@@ -175,8 +175,8 @@ impl Deltas {
         )?;
         for ((quarter, model, project, sidechain), delta) in self.rollups.drain() {
             if delta != [0; 9] {
-                let [a, b, c, d, e, f, g, h, i] = delta;
-                upsert.execute(params![quarter, model, project, sidechain, a, b, c, d, e, f, g, h, i])?;
+                upsert
+                    .execute(params_from_iter([quarter, model, project, sidechain.into()].into_iter().chain(delta)))?;
             }
         }
         Ok(())
@@ -200,9 +200,7 @@ impl Deltas {
                 *shown = (*shown).max(*exact);
             }
             *series = Series { exact: tally(&exact)?, shown: tally(&shown)? };
-            let [a, b, c, d, e, f, g, h, i] = exact;
-            let [j, k, l, m, n, o, p, q, r] = shown;
-            replace.execute(params![model, sidechain, a, b, c, d, e, f, g, h, i, j, k, l, m, n, o, p, q, r])?;
+            replace.execute(params_from_iter([model, sidechain.into()].into_iter().chain(exact).chain(shown)))?;
         }
         Ok(())
     }

@@ -184,7 +184,9 @@ impl Store {
     pub fn snapshot(&self) -> Result<Snapshot, StoreError> {
         let models = self.totals.by_model();
         let mut totals = Tally::default();
-        models.values().for_each(|tally| totals.add(tally));
+        for tally in models.values() {
+            totals.add(tally);
+        }
         let mut series: BTreeMap<_, Tally> = BTreeMap::new();
         // Zeros for what may come: the first increment of a series that is not there yet would be lost.
         let current = self.prices.rows().filter(|row| row.retired_date.is_none()).map(|row| &row.model);
@@ -206,7 +208,7 @@ impl Store {
             last_event_at: self.last_event_at,
             estimates: self.estimates()?,
             store: StoreFacts {
-                size_bytes: std::fs::metadata(&self.path).map_or(0, |meta| meta.len()),
+                size_bytes: size_on_disk(&self.path),
                 responses: self.totals.responses,
                 busy: self.busy,
                 price_table: self.prices.version().to_owned(),
@@ -443,19 +445,16 @@ impl Merging<'_> {
         if stored.several {
             let mut variants = self.variants(group)?;
             let before = resolve(group, variants.values().cloned().collect());
-            match variants.get_mut(&record.key.variant) {
-                Some(known) => {
-                    let unchanged = known.clone();
-                    known.merge(record.clone());
-                    if *known == unchanged {
-                        return Ok(());
-                    }
-                    self.save_variant(known)?;
+            if let Some(known) = variants.get_mut(&record.key.variant) {
+                let unchanged = known.clone();
+                known.merge(record.clone());
+                if *known == unchanged {
+                    return Ok(());
                 }
-                None => {
-                    self.save_variant(record)?;
-                    variants.insert(record.key.variant.clone(), record.clone());
-                }
+                self.save_variant(known)?;
+            } else {
+                self.save_variant(record)?;
+                variants.insert(record.key.variant.clone(), record.clone());
             }
             return self.rederive(&before, resolve(group, variants.into_values().collect()));
         }
@@ -508,10 +507,10 @@ impl Merging<'_> {
         after: Vec<(GroupId, UsageRecord)>,
     ) -> Result<(), StoreError> {
         for (id, _) in before {
-            if !after.iter().any(|(kept, _)| kept == id) {
-                if let Some(stored) = load(self.db, self.words, *id)? {
-                    self.retract(&stored)?;
-                }
+            if !after.iter().any(|(kept, _)| kept == id)
+                && let Some(stored) = load(self.db, self.words, *id)?
+            {
+                self.retract(&stored)?;
             }
         }
         for (id, record) in after {
@@ -629,6 +628,12 @@ impl Merging<'_> {
             }
         }
     }
+}
+
+/// Bytes of the database and of its write-ahead log.
+fn size_on_disk(path: &std::path::Path) -> u64 {
+    let files = [path.to_owned(), super::open::beside(path, "-wal")];
+    files.iter().filter_map(|file| Some(std::fs::metadata(file).ok()?.len())).sum()
 }
 
 /// The day in a price table's version, as an instant.

@@ -67,3 +67,40 @@ fn midnight(date: Date, zone: &TimeZone) -> anyhow::Result<UnixMillis> {
     let start = date.to_zoned(zone.clone()).with_context(|| format!("finding the start of {date}"))?;
     Ok(UnixMillis(start.timestamp().as_millisecond()))
 }
+
+#[cfg(test)]
+mod tests {
+    use jiff::civil::date;
+
+    use super::*;
+    use crate::clock::Clock;
+    use crate::pricing::PriceTable;
+    use crate::store::{OpenOptions, Store};
+
+    #[tokio::test]
+    async fn the_history_is_read_once_for_each_revision_and_day() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("monitor.db");
+        let options = OpenOptions {
+            path: path.clone(),
+            backups: directory.path().join("backups"),
+            clock: Clock::fixed(UnixMillis(0)),
+        };
+        drop(Store::open(&options, Arc::new(PriceTable::builtin())).unwrap());
+        let (readers, cache, zone) = (Readers::new(&path), HistoryCache::default(), TimeZone::UTC);
+        let (today, tomorrow) = (date(2026, 11, 23), date(2026, 11, 24));
+
+        let first = cache.get(&readers, &zone, 1, today).await.unwrap();
+        let days: Vec<Date> = first.days.iter().map(|day| day.date).collect();
+        assert_eq!((days.len(), days[0], days[29]), (30, date(2026, 10, 25), today));
+
+        // Without a database nothing can be read any more, so what still comes is what was kept.
+        readers.forget();
+        std::fs::remove_file(&path).unwrap();
+        let again = cache.get(&readers, &zone, 1, today).await.unwrap();
+        assert!(Arc::ptr_eq(&first, &again));
+        assert!(cache.get(&readers, &zone, 2, today).await.is_err(), "something has changed");
+        assert!(cache.get(&readers, &zone, 1, tomorrow).await.is_err(), "another day has begun");
+        assert!(cache.get(&readers, &zone, 1, today).await.is_ok(), "a failure costs nothing that was known");
+    }
+}

@@ -44,11 +44,19 @@ pub struct WebSettings {
     pub zone: TimeZone,
     /// The history is made up; the pages say so.
     pub demo: bool,
+    pub connections: ConnectionLimits,
+    pub exchanges: ExchangeLimits,
 }
 
 impl Default for WebSettings {
     fn default() -> Self {
-        Self { allowed_hosts: Vec::new(), zone: TimeZone::UTC, demo: false }
+        Self {
+            allowed_hosts: Vec::new(),
+            zone: TimeZone::UTC,
+            demo: false,
+            connections: ConnectionLimits::default(),
+            exchanges: ExchangeLimits::default(),
+        }
     }
 }
 
@@ -81,24 +89,14 @@ pub fn routes(state: &WebState, plugins: Vec<Routes>) -> BoxedFilter<(Response,)
     any.recover(error::recover).unify().boxed()
 }
 
-/// Serves on `listener` until `stop`, and ends within five seconds of it.
+/// Serves on `listener` until `stop`, and ends soon after it: answers under way get [`ConnectionLimits::drain_time`].
 pub async fn serve(listener: TcpListener, state: WebState, plugins: Vec<Routes>, stop: Stop) -> anyhow::Result<()> {
-    serve_within(listener, state, plugins, stop, ConnectionLimits::default(), ExchangeLimits::default()).await
-}
-
-async fn serve_within(
-    listener: TcpListener,
-    state: WebState,
-    plugins: Vec<Routes>,
-    stop: Stop,
-    connection_limits: ConnectionLimits,
-    limits: ExchangeLimits,
-) -> anyhow::Result<()> {
+    let WebSettings { connections, exchanges, .. } = (*state.settings).clone();
     let bound = listener.local_addr().context("asking for the address that is listened on")?;
     let gate = Gate::new(bound, &state.settings.allowed_hosts)?;
     let routes = routes(&state, plugins);
     let sampler = tokio::spawn(process::sample(state.hub.clone(), state.clock.now(), stop.clone()));
-    let exchange = Arc::new(Exchange { gate, limits, hub: state.hub, routes });
-    server::run(listener, exchange, connection_limits, stop).await;
+    let exchange = Arc::new(Exchange { gate, limits: exchanges, hub: state.hub, routes });
+    server::run(listener, exchange, connections, stop).await;
     sampler.await.context("ending the sampler of the process's own metrics")
 }

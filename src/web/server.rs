@@ -45,7 +45,7 @@ impl Default for ConnectionLimits {
             per_address: 64,
             header_time: Duration::from_secs(10),
             write_stall: Duration::from_secs(30),
-            drain_time: Duration::from_secs(5),
+            drain_time: Duration::from_secs(3),
         }
     }
 }
@@ -61,11 +61,13 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 pub async fn run(listener: TcpListener, exchange: Arc<Exchange>, limits: ConnectionLimits, mut stop: Stop) {
     let places = Arc::new(Places::new(limits));
     let mut connections = JoinSet::new();
+    let mut failing = false;
     loop {
         tokio::select! {
             () = stop.wait() => break,
             accepted = listener.accept() => match accepted {
                 Ok((stream, peer)) => {
+                    failing = false;
                     // Over the limit the stream is dropped, which closes it: cheaper than any answer.
                     if let Some(place) = Places::take(&places, peer.ip()) {
                         let serving = serve(stream, peer, Arc::clone(&exchange), limits, stop.clone());
@@ -75,7 +77,14 @@ pub async fn run(listener: TcpListener, exchange: Arc<Exchange>, limits: Connect
                         });
                     }
                 }
-                Err(error) => recover(&error).await,
+                Err(error) if concerns_one_connection(&error) => {}
+                Err(error) => {
+                    // It repeats for as long as descriptors or memory are short; once said is enough.
+                    if !std::mem::replace(&mut failing, true) {
+                        tracing::warn!(%error, "accepting connections fails, trying again until it works");
+                    }
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
             },
             Some(_) = connections.join_next() => {}
         }
@@ -88,13 +97,10 @@ pub async fn run(listener: TcpListener, exchange: Arc<Exchange>, limits: Connect
     }
 }
 
-/// A failed accept is either about one connection that is already gone, or about the whole process.
-async fn recover(error: &io::Error) {
+/// The client was gone before it was accepted: no reason to wait.
+fn concerns_one_connection(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, Interrupted};
-    if !matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted) {
-        tracing::warn!(%error, "accepting a connection failed, going on in a moment");
-        tokio::time::sleep(ACCEPT_PAUSE).await;
-    }
+    matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
 }
 
 async fn serve(stream: TcpStream, peer: SocketAddr, exchange: Arc<Exchange>, limits: ConnectionLimits, mut stop: Stop) {

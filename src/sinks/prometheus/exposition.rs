@@ -69,7 +69,7 @@ fn weighted(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = (&str
     })
 }
 
-/// Text 0.0.4 out of an OpenMetrics rendering. There `HELP` and `TYPE` name the sample instead of the family, an info is
+/// Text 0.0.4 out of the newer format. There `HELP` and `TYPE` name the sample instead of the family, an info is
 /// a gauge, and neither units nor an end are announced.
 pub fn to_text(open_metrics: &str) -> String {
     let mut text = String::with_capacity(open_metrics.len());

@@ -19,8 +19,8 @@ pub struct Families<'a>(pub DescriptorEncoder<'a>);
 
 impl Families<'_> {
     /// A counter that has one sample.
-    pub fn counter(&mut self, name: &str, help: &str, value: impl EncodeCounterValue) -> fmt::Result {
-        self.0.encode_descriptor(name, help, None, MetricType::Counter)?.encode_counter(&value, NO_EXEMPLAR)
+    pub fn counter(&mut self, name: &str, help: &str, value: &impl EncodeCounterValue) -> fmt::Result {
+        self.0.encode_descriptor(name, help, None, MetricType::Counter)?.encode_counter(value, NO_EXEMPLAR)
     }
 
     /// A counter with a sample for each set of labels. `unit` becomes the end of its name.

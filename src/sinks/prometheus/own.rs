@@ -14,6 +14,9 @@ use crate::hub::{Hub, Snapshot};
 use crate::status::{ProcessSample, SkipReason, SourceStatus, SourceTotals};
 use crate::version;
 
+type ReadTotals = fn(&SourceTotals) -> u64;
+type ReadStatus = fn(&SourceStatus) -> &AtomicU64;
+
 /// The metrics that stand under our own prefix.
 pub struct Own {
     pub hub: Hub,
@@ -55,8 +58,7 @@ impl Own {
     }
 
     fn ingest(&self, families: &mut Families<'_>) -> fmt::Result {
-        type Read = fn(&SourceTotals) -> u64;
-        let plain: [(&str, &str, Read); 9] = [
+        let plain: [(&str, &str, ReadTotals); 9] = [
             ("ingest_lines", "Complete lines read", |totals| totals.tally.lines),
             ("ingest_claims", "Claims about responses read; several may be about the same one", |totals| {
                 totals.tally.claims
@@ -89,7 +91,7 @@ impl Own {
         });
         families.counters("ingest_parse_errors", "Lines that were not taken as they stood", None, errors)?;
         let ingest = &self.snapshot.ingest;
-        families.counter("ingest_commits", "Transactions that stored something", ingest.commits)?;
+        families.counter("ingest_commits", "Transactions that stored something", &ingest.commits)?;
         let help = "When something was last stored";
         families.gauge("ingest_last_success_timestamp_seconds", help, ingest.last_commit_at.map(seconds))?;
         let help = "Time from writing a line to having it stored";
@@ -103,8 +105,7 @@ impl Own {
                 .map(|(mode, is)| ([("source", source), ("mode", mode)], u64::from(is)))
         });
         families.gauges("watch_mode", "1 for the way in which changes in files are noticed", modes)?;
-        type Read = fn(&SourceStatus) -> &AtomicU64;
-        let counters: [(&str, &str, Read); 6] = [
+        let counters: [(&str, &str, ReadStatus); 6] = [
             ("watch_events", "File events received", |status| &status.watch_events),
             ("watch_errors", "Errors of the file watcher", |status| &status.watch_errors),
             ("watch_overflows", "Times the system dropped file events", |status| &status.watch_overflows),
@@ -115,7 +116,7 @@ impl Own {
         for (name, help, read) in counters {
             families.counters(name, help, None, self.read(read))?;
         }
-        let gauges: [(&str, &str, Read); 4] = [
+        let gauges: [(&str, &str, ReadStatus); 4] = [
             ("tracked_files", "Files that are followed", |status| &status.files),
             ("missing_files", "Files that were read once and are gone", |status| &status.missing_files),
             ("catchup_bytes", "Bytes that the first catch-up has to read", |status| &status.catchup_bytes),
@@ -131,7 +132,7 @@ impl Own {
         let store = &self.snapshot.store;
         families.gauge("db_size_bytes", "Size of the database", Some(store.size_bytes))?;
         families.gauge("db_responses", "Responses in the database", Some(store.responses))?;
-        families.counter("db_busy", "Times the database was locked by somebody else", store.busy)?;
+        families.counter("db_busy", "Times the database was locked by somebody else", &store.busy)?;
         families.histogram("db_commit_seconds", "How long transactions took", &self.snapshot.ingest.commit_seconds)?;
         let checked = store.price_table_at.map(seconds);
         families.gauge("price_table_timestamp_seconds", "When the prices were last checked at their sources", checked)
@@ -159,7 +160,7 @@ impl Own {
         self.hub.statuses().iter().map(|(source, status)| (*source, &**status))
     }
 
-    fn read(&self, read: fn(&SourceStatus) -> &AtomicU64) -> impl Iterator<Item = (Labels<'static, 1>, u64)> {
+    fn read(&self, read: ReadStatus) -> impl Iterator<Item = (Labels<'static, 1>, u64)> {
         self.sources().map(move |(source, status)| ([("source", source)], read(status).load(Relaxed)))
     }
 }
@@ -175,7 +176,7 @@ impl Collector for Process {
         };
         let mut families = Families(encoder);
         if let Some(cpu) = cpu_seconds {
-            families.counter("process_cpu_seconds", "User and system time of the process", cpu)?;
+            families.counter("process_cpu_seconds", "User and system time of the process", &cpu)?;
         }
         families.gauge("process_resident_memory_bytes", "Memory that the process occupies", resident_bytes)?;
         families.gauge("process_open_fds", "Open file descriptors", open_fds)?;

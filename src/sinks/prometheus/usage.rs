@@ -32,7 +32,7 @@ impl Collector for Usage {
         families.counter(
             "claude_code_session_count",
             "Sessions with at least one response",
-            self.snapshot.session_count,
+            &self.snapshot.session_count,
         )?;
         self.details(&mut families)?;
         self.estimates(&mut families)

@@ -72,6 +72,7 @@ pub(super) fn follow(ctx: SourceContext, settings: &SourceSettings, make: &MakeW
             next_scan: now,
             no_scan_before: now,
             retry_watching: None,
+            roots_moved: false,
             unreadable: HashSet::new(),
             caught_up: false,
             covered: None,
@@ -120,6 +121,8 @@ struct Follower<'a> {
     next_scan: Instant,
     no_scan_before: Instant,
     retry_watching: Option<Instant>,
+    /// An event told of a change in the roots themselves.
+    roots_moved: bool,
     /// Directories that the last scan could not read.
     unreadable: HashSet<PathBuf>,
     caught_up: bool,
@@ -185,6 +188,7 @@ impl Follower<'_> {
         if let Some(reason) = hints.broken {
             self.break_down(reason);
         }
+        self.roots_moved |= hints.roots;
         if hints.scan {
             self.shared.status.rescans.fetch_add(1, Ordering::Relaxed);
             self.scan_by(self.no_scan_before.max(Instant::now()));
@@ -193,7 +197,9 @@ impl Follower<'_> {
             if self.look_at(Path::new(&path))? {
                 let now = Instant::now();
                 if self.schedule.len() < MOST_LOOKS {
-                    NEW_DIRECTORY.iter().for_each(|pause| self.schedule.add(now + *pause, path.clone()));
+                    for pause in NEW_DIRECTORY {
+                        self.schedule.add(now + pause, path.clone());
+                    }
                 } else {
                     self.scan_by(now + NEW_DIRECTORY[1]);
                 }
@@ -287,26 +293,22 @@ impl Follower<'_> {
 
         let (mut shown, mut unreadable) = (Vec::new(), Unreadable::new());
         for root in &roots {
-            let (mut files, mut state) = (0, "missing".to_owned());
+            let mut status = RootStatus { path: root.configured.clone(), state: root.state(), files: 0 };
             match &root.projects {
                 Ok(None) => {}
                 Ok(Some(projects)) => {
                     let mut found = Vec::new();
                     let failures = self.scanner.walk(projects, projects, &mut |path, stat| found.push((path, stat)));
-                    files = found.len() as u64;
-                    state = match failures.iter().find(|(path, _)| path == projects) {
-                        Some((_, error)) => format!("cannot be read: {error}"),
-                        None => "ok".to_owned(),
-                    };
+                    if let Some((_, error)) = failures.iter().find(|(path, _)| path == projects) {
+                        status.state = format!("cannot be read: {error}");
+                    }
+                    status.files = found.len() as u64;
                     unreadable.extend(failures);
                     self.look_at_all(found, why)?;
                 }
-                Err(error) => {
-                    state = format!("cannot be read: {error}");
-                    unreadable.push((root.configured.clone(), std::io::Error::from(error.kind())));
-                }
+                Err(error) => unreadable.push((root.configured.clone(), error.kind().into())),
             }
-            shown.push(RootStatus { path: root.configured.clone(), state, files });
+            shown.push(status);
         }
         self.tracker.end_looks();
         for path in self.tracker.unseen() {
@@ -363,7 +365,8 @@ impl Follower<'_> {
             self.show_watching();
             return false;
         }
-        if self.watch.is_outdated(roots) || self.retry_watching.is_some_and(|at| now >= at) {
+        let moved = std::mem::take(&mut self.roots_moved);
+        if moved || self.watch.is_outdated(roots) || self.retry_watching.is_some_and(|at| now >= at) {
             // The old watcher first: two at once may be more than the system allows.
             self.watch = Watch::default();
             self.watch = Watch::start(self.make, roots, &self.hints);
@@ -388,9 +391,10 @@ impl Follower<'_> {
         self.shared.status.polling.store(reason.is_some(), Ordering::Relaxed);
         self.shared.status.update(|words| {
             if words.poll_reason != reason {
-                match &reason {
-                    Some(reason) => tracing::warn!(reason, "polling for changes in transcripts instead of watching"),
-                    None => tracing::info!("watching transcripts again"),
+                if let Some(reason) = &reason {
+                    tracing::warn!(reason, "polling for changes in transcripts instead of watching");
+                } else {
+                    tracing::info!("watching transcripts again");
                 }
                 words.poll_reason = reason;
             }

@@ -20,6 +20,7 @@ mod watch;
 use serde::Deserialize;
 
 use crate::plugin::{BuildError, Outbox, Source, SourceContext, SourceMessage, SourceSettings, Stop};
+use crate::status::RootStatus;
 
 /// `[sources.claude]`.
 #[derive(Debug, Deserialize)]
@@ -51,6 +52,10 @@ enabled = true
 
     fn build(config: Config, settings: &SourceSettings) -> Result<Self, BuildError> {
         Ok(Self { enabled: config.enabled, settings: settings.clone(), make_watcher: watch::native() })
+    }
+
+    fn probe(&self) -> Vec<RootStatus> {
+        if self.enabled { scan::probe(&self.settings.roots) } else { Vec::new() }
     }
 
     fn run(self, ctx: SourceContext) -> anyhow::Result<()> {

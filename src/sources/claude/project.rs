@@ -284,6 +284,16 @@ mod tests {
     }
 
     #[test]
+    fn only_plain_local_paths_are_looked_up() {
+        let disk = disk(&[("shop/.git", None), ("shop/src", None)]);
+        let path = disk.path().to_str().unwrap();
+        for path in [format!("/{path}/shop/src"), format!("{path}/shop/../shop/src")] {
+            check(&path, &path);
+        }
+        check(&format!("{path}/shop{}", "/deep".repeat(40)), &format!("{path}/shop{}", "/deep".repeat(40)));
+    }
+
+    #[test]
     fn the_home_directory_is_nobodys_repository() {
         check_disk(&[(".git", None), ("shop/src", None)], "shop/src", "shop/src");
         let disk = disk(&[(".git", None)]);

@@ -151,10 +151,10 @@ impl<'a> Reader<'a> {
         self.parser.now = now;
         file.seek(SeekFrom::Start(next.offset))?;
         let Self { parser, buffer, .. } = self;
-        let (mut parsed, mut merged) = (Parsed::default(), Merged::default());
+        let (mut said, mut merged) = (Parsed::default(), Merged::default());
         let passed = buffer.read(&mut file, TURN, &mut fingerprint, |line| {
-            parser.line(line, &mut file_context, &mut parsed);
-            merged.take(&mut parsed.records);
+            parser.line(line, &mut file_context, &mut said);
+            merged.take(&mut said.records);
         })?;
         remember(&mut next, &FileStat::from(&file.metadata()?), &passed);
         fingerprint.store(&mut next);
@@ -181,7 +181,7 @@ impl<'a> Reader<'a> {
             }
         }
 
-        let mut tally = LineTally { bytes: passed.bytes, ..parsed.tally };
+        let mut tally = LineTally { bytes: passed.bytes, ..said.tally };
         tally.lines += passed.oversized;
         tally.skipped[SkipReason::Oversized as usize] += passed.oversized;
         next.tally.add(&tally);
@@ -190,8 +190,8 @@ impl<'a> Reader<'a> {
             checkpoint: Some(next.clone()),
             renamed_from: None,
             tally,
-            reported_costs: parsed.reported_costs,
-            limit_reset_at: parsed.limit_reset_at,
+            reported_costs: said.reported_costs,
+            limit_reset_at: said.limit_reset_at,
             written_at: (passed.bytes > 0 && !job.awaited).then(|| millis(next.mtime_ns)),
         };
         if next != job.checkpoint || !batch.records.is_empty() {

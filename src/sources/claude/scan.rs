@@ -7,7 +7,8 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use crate::platform::FileStat;
-use crate::sources::roots::is_absent;
+use crate::sources::roots::{self, Root, is_absent};
+use crate::status::RootStatus;
 
 /// What one walk could not look into.
 pub(super) type Unreadable = Vec<(PathBuf, io::Error)>;
@@ -94,6 +95,22 @@ impl Scanner {
             visit(target, FileStat::from(&metadata));
         }
     }
+}
+
+/// Every root with the number of its transcripts.
+pub(super) fn probe(roots: &[PathBuf]) -> Vec<RootStatus> {
+    let mut scanner = Scanner::default();
+    let mut count = |root: &Root| {
+        let mut status = RootStatus { path: root.configured.clone(), state: root.state(), files: 0 };
+        if let Ok(Some(projects)) = &root.projects {
+            let unreadable = scanner.walk(projects, projects, &mut |_, _| status.files += 1);
+            if let Some((path, error)) = unreadable.first() {
+                status.state = format!("cannot read {}: {error}", path.display());
+            }
+        }
+        status
+    };
+    roots::resolve(roots).iter().map(&mut count).collect()
 }
 
 #[cfg(test)]

@@ -322,9 +322,8 @@ impl Tracker {
         let state = self.states.get_mut(path)?;
         match state.stage {
             Stage::Resting if state.checkpoint.gone_at.is_none() => {}
-            Stage::Resting => return None,
-            // Its reader will not find it.
-            Stage::Queued => return None,
+            // It is known, or the reader that gets it next will not find it.
+            Stage::Resting | Stage::Queued => return None,
             // Its reader may have found it still; it is looked at again afterwards.
             Stage::Reading => {
                 state.again = true;
@@ -352,4 +351,130 @@ enum Former {
     At(OsString),
     /// It is being read under its old name.
     Busy,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const STAT: FileStat = FileStat { device: 1, inode: 2, size: 100, mtime_ns: 3, ctime_ns: 3 };
+
+    fn look(tracker: &mut Tracker, path: &str, size: u64, why: Why, now: Instant) -> Looked {
+        tracker.look(OsStr::new(path), &FileStat { size, ..STAT }, why, now)
+    }
+
+    fn next(tracker: &mut Tracker) -> Option<Job> {
+        tracker.next_job(&[])
+    }
+
+    fn done(job: Job, end: End) -> Done {
+        let FileStat { device, inode, size, mtime_ns, ctime_ns } = STAT;
+        let checkpoint = Checkpoint { device, inode, size, mtime_ns, ctime_ns, offset: size, ..job.checkpoint };
+        Done { path: job.path, checkpoint, tail_taken: 0, end }
+    }
+
+    #[test]
+    fn what_was_just_written_comes_first_and_then_the_largest() {
+        let (mut tracker, now) = (Tracker::default(), Instant::now());
+        for (path, size) in [("small", 1), ("huge", 700 << 20), ("large", 1 << 20)] {
+            look(&mut tracker, path, size, Why::Start, now);
+        }
+        look(&mut tracker, "live", 1, Why::Hint, now);
+        look(&mut tracker, "small", 2, Why::Hint, now);
+        let order: Vec<_> = std::iter::from_fn(|| next(&mut tracker).map(|job| job.path)).collect();
+        assert_eq!(order, ["live", "small", "huge", "large"]);
+    }
+
+    #[test]
+    fn a_large_file_gives_way_after_each_turn() {
+        let (mut tracker, now) = (Tracker::default(), Instant::now());
+        look(&mut tracker, "huge", 700 << 20, Why::Start, now);
+        look(&mut tracker, "large", 600 << 20, Why::Start, now);
+        let turn = next(&mut tracker).unwrap();
+        look(&mut tracker, "live", 1, Why::Hint, now);
+        assert_eq!(tracker.finish(done(turn, End::Limit { unread: 500 << 20 }), now), Next::Nothing);
+        let order: Vec<_> = std::iter::from_fn(|| next(&mut tracker).map(|job| job.path)).collect();
+        assert_eq!(order, ["live", "large", "huge"]);
+        assert!(!tracker.is_caught_up() && !tracker.is_idle());
+    }
+
+    #[test]
+    fn a_file_has_one_reader_at_a_time() {
+        let (mut tracker, now) = (Tracker::default(), Instant::now());
+        look(&mut tracker, "a", 1, Why::Hint, now);
+        let job = next(&mut tracker).unwrap();
+        assert_eq!(look(&mut tracker, "a", 2, Why::Hint, now), Looked::Settled);
+        assert!(next(&mut tracker).is_none());
+        let again = tracker.finish(done(job, End::Whole { look_again: None }), now);
+        assert_eq!(again, Next::LookAt(now + PAUSE), "it was named meanwhile");
+        assert_eq!(look(&mut tracker, "a", 100, Why::Scan, now), Looked::Settled, "nothing is new");
+        assert_eq!(look(&mut tracker, "a", 100, Why::Hint, now), Looked::At(now + PAUSE), "a burst is one read");
+        assert_eq!(look(&mut tracker, "a", 100, Why::Hint, now + PAUSE), Looked::Queued, "an event is looked into");
+    }
+
+    #[test]
+    fn failures_are_tried_again_ever_more_rarely() {
+        let (mut tracker, mut now) = (Tracker::default(), Instant::now());
+        let mut pauses = Vec::new();
+        for _ in 0..11 {
+            assert_eq!(look(&mut tracker, "a", 100, Why::Scan, now), Looked::Queued);
+            let job = next(&mut tracker).unwrap();
+            let Next::LookAt(at) = tracker.finish(done(job, End::Failed { stat: STAT }), now) else {
+                panic!("no retry")
+            };
+            assert_eq!(look(&mut tracker, "a", 100, Why::Scan, now), Looked::Settled, "too early");
+            pauses.push((at - now).as_secs());
+            now = at;
+        }
+        assert_eq!(pauses, [1, 2, 4, 8, 16, 32, 64, 128, 256, 300, 300]);
+        // A change may be the cure, and is not waited out.
+        let job = next(&mut tracker);
+        assert!(job.is_none());
+        assert_eq!(look(&mut tracker, "a", 100, Why::Scan, now), Looked::Queued);
+        let job = next(&mut tracker).unwrap();
+        tracker.finish(done(job, End::Failed { stat: STAT }), now);
+        assert_eq!(look(&mut tracker, "a", 101, Why::Scan, now), Looked::Settled, "not at once");
+        assert_eq!(look(&mut tracker, "a", 101, Why::Scan, now + FIRST_RETRY), Looked::Queued);
+    }
+
+    #[test]
+    fn a_file_that_came_and_went_leaves_nothing() {
+        let (mut tracker, now) = (Tracker::default(), Instant::now());
+        look(&mut tracker, "a", 1, Why::Start, now);
+        let job = next(&mut tracker).unwrap();
+        let vanished = Done { path: job.path, checkpoint: job.checkpoint, tail_taken: 0, end: End::Vanished };
+        assert_eq!(tracker.finish(vanished, now), Next::Absent);
+        assert_eq!(tracker.mark_gone(OsStr::new("a"), UnixMillis(1)), None);
+        assert_eq!(tracker.counts(), (0, 0));
+        assert!(tracker.is_caught_up() && tracker.is_idle());
+    }
+
+    #[test]
+    fn a_file_that_goes_while_it_is_read_is_looked_at_again() {
+        let (mut tracker, now) = (Tracker::default(), Instant::now());
+        look(&mut tracker, "a", 1, Why::Hint, now);
+        let job = next(&mut tracker).unwrap();
+        assert_eq!(tracker.mark_gone(OsStr::new("a"), UnixMillis(1)), None);
+        let next = tracker.finish(done(job, End::Whole { look_again: None }), now);
+        assert_eq!(next, Next::LookAt(now + PAUSE));
+        assert_eq!(tracker.mark_gone(OsStr::new("a"), UnixMillis(1)).unwrap().gone_at, Some(UnixMillis(1)));
+        assert_eq!(tracker.mark_gone(OsStr::new("a"), UnixMillis(2)), None, "once");
+        assert_eq!(tracker.counts(), (0, 1));
+    }
+
+    #[test]
+    fn a_directory_is_everything_below_it() {
+        let (mut tracker, now) = (Tracker::default(), Instant::now());
+        for path in ["/p/a/1.jsonl", "/p/a/b/2.jsonl", "/p/ab/3.jsonl"] {
+            look(&mut tracker, path, 1, Why::Scan, now);
+        }
+        let below = |path| {
+            let mut found = tracker.below(Path::new(path));
+            found.sort();
+            found
+        };
+        assert_eq!(below("/p/a"), ["/p/a/1.jsonl", "/p/a/b/2.jsonl"]);
+        assert_eq!(below("/p/ab/3.jsonl"), ["/p/ab/3.jsonl"]);
+        assert!(below("/p/c").is_empty());
+    }
 }

@@ -6,6 +6,7 @@ use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::SystemTime;
 
 use crossbeam_channel::{Receiver, Sender};
 use notify::event::{CreateKind, Event, EventKind, ModifyKind, RemoveKind};
@@ -26,6 +27,8 @@ pub(super) struct Hints {
     pub(super) paths: HashSet<OsString>,
     /// Something changed, and it is not known what.
     pub(super) scan: bool,
+    /// A root or what holds it came, went or was replaced, and perhaps its watch with it.
+    pub(super) roots: bool,
     /// The watcher will miss events from now on. Why, in words.
     pub(super) broken: Option<String>,
 }
@@ -78,6 +81,11 @@ impl HintBox {
                     count(&self.status.watch_events);
                     hints.scan = true;
                 }
+                Wanted::Roots => {
+                    count(&self.status.watch_events);
+                    hints.scan = true;
+                    hints.roots = true;
+                }
                 Wanted::Paths(paths) => {
                     count(&self.status.watch_events);
                     hints.paths.extend(paths.into_iter().map(PathBuf::into_os_string));
@@ -113,6 +121,7 @@ struct Interest {
 enum Wanted {
     Nothing,
     Scan,
+    Roots,
     Paths(Vec<PathBuf>),
 }
 
@@ -137,7 +146,7 @@ impl Interest {
                     paths.push(path);
                 }
             } else if !content_only && self.is_about_a_root(&path) {
-                return Wanted::Scan;
+                return Wanted::Roots;
             }
         }
         if paths.is_empty() { Wanted::Nothing } else { Wanted::Paths(paths) }
@@ -163,12 +172,13 @@ pub(super) fn native() -> MakeWatcher {
     })
 }
 
-/// A directory that is to be watched. It is another one when its inode is.
+/// A directory that is to be watched. One that was deleted and made again may have the same inode, but is another.
 #[derive(Debug, PartialEq, Eq)]
 struct Target {
     path: PathBuf,
     device: u64,
     inode: u64,
+    created: Option<SystemTime>,
     recursive: bool,
 }
 
@@ -271,8 +281,9 @@ fn targets(roots: &[Root]) -> Vec<Target> {
         }
     }
     let target = |(path, recursive): (PathBuf, bool)| {
-        let FileStat { device, inode, .. } = FileStat::from(&path.metadata().ok()?);
-        Some(Target { path, device, inode, recursive })
+        let metadata = path.metadata().ok()?;
+        let FileStat { device, inode, .. } = FileStat::from(&metadata);
+        Some(Target { path, device, inode, created: metadata.created().ok(), recursive })
     };
     dirs.into_iter().filter_map(target).collect()
 }
@@ -296,5 +307,60 @@ fn words(error: &notify::Error) -> String {
                 .to_owned()
         }
         _ => format!("watching failed: {error}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use notify::event::{AccessKind, DataChange, MetadataKind, RenameMode};
+
+    use super::*;
+
+    #[test]
+    fn only_events_that_may_mean_new_lines_matter() {
+        let interest =
+            Interest { projects: vec!["/h/.claude/projects".into()], missing: vec!["/h/.config/claude".into()] };
+        let check = |kind: EventKind, path: &str, expected: Wanted| {
+            let event = if path.is_empty() { Event::new(kind) } else { Event::new(kind).add_path(path.into()) };
+            assert_eq!(interest.of(event), expected, "{kind:?} {path}");
+        };
+        let paths = |path: &str| Wanted::Paths(vec![path.into()]);
+        let data = EventKind::Modify(ModifyKind::Data(DataChange::Any));
+        let renamed = EventKind::Modify(ModifyKind::Name(RenameMode::To));
+        let (folder, file) = (EventKind::Create(CreateKind::Folder), EventKind::Create(CreateKind::File));
+        let transcript = "/h/.claude/projects/-p/s.jsonl";
+
+        check(data, transcript, paths(transcript));
+        check(file, transcript, paths(transcript));
+        check(renamed, transcript, paths(transcript));
+        check(EventKind::Any, transcript, paths(transcript));
+        check(EventKind::Remove(RemoveKind::File), transcript, paths(transcript));
+        check(EventKind::Access(AccessKind::Any), transcript, Wanted::Nothing);
+        check(EventKind::Modify(ModifyKind::Metadata(MetadataKind::Any)), transcript, Wanted::Nothing);
+
+        check(data, "/h/.claude/projects/-p/tool-results/x.txt", Wanted::Nothing);
+        check(file, "/h/.claude/projects/-p/journal.jsonl", Wanted::Nothing);
+        check(folder, "/h/.claude/projects/-p/s/subagents", paths("/h/.claude/projects/-p/s/subagents"));
+        check(renamed, "/h/.claude/projects/-q", paths("/h/.claude/projects/-q"));
+        check(EventKind::Remove(RemoveKind::Folder), "/h/.claude/projects/-q", paths("/h/.claude/projects/-q"));
+
+        check(data, "/h/.claude/history.jsonl", Wanted::Nothing);
+        check(folder, "/h/.claude/todos", Wanted::Nothing);
+        check(renamed, "/h/.claude/projects", Wanted::Roots);
+        check(EventKind::Remove(RemoveKind::Folder), "/h/.claude", Wanted::Roots);
+        check(folder, "/h/.config/claude", Wanted::Roots);
+        check(folder, "/h/.config/claude/projects", Wanted::Roots);
+        check(folder, "/h/.config/other", Wanted::Nothing);
+
+        check(EventKind::Any, "", Wanted::Scan);
+        check(EventKind::Access(AccessKind::Any), "", Wanted::Nothing);
+    }
+
+    #[test]
+    fn a_missing_root_is_expected_under_its_canonical_name() {
+        let dir = tempfile::tempdir().unwrap();
+        let base = dir.path().canonicalize().unwrap();
+        assert_eq!(expected(&dir.path().join("a/b")), base.join("a/b"));
+        assert_eq!(expected(&base.join("x/../a")), base.join("x/../a"), "what does not exist is left as it is written");
     }
 }

@@ -37,6 +37,11 @@ SELECT
     p.text AS project_name,
     b.text AS git_branch,
     a.text AS agent_id,
+    (r.flags >> 16) & 1 AS is_subagent,
+    sp.text AS speed,
+    ti.text AS service_tier,
+    ge.text AS inference_geo,
+    coalesce(r.searches, 0) AS web_search_requests,
     r.request_id AS request_id
 FROM response r
 JOIN word m ON m.id = r.model
@@ -44,6 +49,9 @@ JOIN word s ON s.id = r.session
 JOIN word p ON p.id = r.project
 LEFT JOIN word b ON b.id = r.branch
 LEFT JOIN word a ON a.id = r.agent
+LEFT JOIN word sp ON sp.id = r.speed
+LEFT JOIN word ti ON ti.id = r.tier
+LEFT JOIN word ge ON ge.id = r.geo
 LEFT JOIN card c ON c.id = r.card;
 
 CREATE VIEW daily_summary AS

@@ -41,8 +41,6 @@ pub fn json_with_etag(request: &Request, revision: u64, body: &impl Serialize) -
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
     }
     headers.insert(header::ETAG, HeaderValue::try_from(tag).expect("hexadecimal digits in quotes"));
-    // It may be kept, but not used without asking: that is what the tag is for.
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
     if known {
         *response.status_mut() = StatusCode::NOT_MODIFIED;
     }

@@ -42,10 +42,10 @@ pub struct Row {
     pub cache_creation_1h_tokens: u64,
     pub cache_read_tokens: u64,
     pub total_tokens: u64,
-    /// US dollars at list prices, without the tokens that have no price. `null` where none of the tokens has one; not
-    /// there at all where cost estimation is off.
+    /// US dollars at list prices of the tokens that have a price: a lower bound wherever `unpriced_tokens` is not zero.
+    /// Not there where cost estimation is off.
     #[serde(skip_serializing_if = "Option::is_none")]
-    pub total_cost: Option<Option<f64>>,
+    pub total_cost: Option<f64>,
     pub requests: u64,
     /// Tokens that `total_cost` leaves out because their model has no price.
     pub unpriced_tokens: u64,
@@ -68,7 +68,6 @@ impl Row {
     /// The row of one model.
     fn of(tally: &Tally, costs: bool) -> Self {
         let Tally { tokens, requests, searches, cost, unpriced_tokens } = *tally;
-        let unknown = unpriced_tokens > 0 && unpriced_tokens == tokens.total() && cost.0 == 0;
         Self {
             input_tokens: tokens.input,
             output_tokens: tokens.output,
@@ -77,7 +76,7 @@ impl Row {
             cache_creation_1h_tokens: tokens.cache_write_1h,
             cache_read_tokens: tokens.cache_read,
             total_tokens: tokens.total(),
-            total_cost: costs.then(|| (!unknown).then(|| cost.usd())),
+            total_cost: costs.then(|| cost.usd()),
             requests,
             unpriced_tokens,
             cache_hit_rate: tally.cache_hit_rate(),
@@ -88,10 +87,8 @@ impl Row {
 
 impl<'a> Current<'a> {
     pub fn of(snapshot: &'a Snapshot, costs: bool) -> Self {
-        let mut row = Row::of(&snapshot.totals, costs);
-        // A sum is a number even when nothing in it has a price.
-        row.total_cost = costs.then(|| Some(snapshot.totals.cost.usd()));
-        let totals = Totals { row, sessions: snapshot.sessions, revision: snapshot.revision };
+        let totals =
+            Totals { row: Row::of(&snapshot.totals, costs), sessions: snapshot.sessions, revision: snapshot.revision };
         let models = snapshot.models.iter().map(|(model, tally)| (model.as_ref(), Row::of(tally, costs))).collect();
         Self { models, totals, ready: snapshot.ready }
     }

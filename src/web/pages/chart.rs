@@ -185,7 +185,9 @@ fn tick_step(largest: u64) -> u64 {
 
 /// A label for today and every seventh day before.
 fn label(date: Date, days_ago: usize) -> Option<Label> {
-    (days_ago % 7 == 0).then(|| Label { text: date.strftime("%b %-d").to_string(), minor: days_ago % 14 != 0 })
+    days_ago
+        .is_multiple_of(7)
+        .then(|| Label { text: date.strftime("%b %-d").to_string(), minor: !days_ago.is_multiple_of(14) })
 }
 
 #[cfg(test)]
@@ -235,8 +237,9 @@ mod tests {
 
     #[test]
     fn thirty_days_with_a_gap_that_is_estimated() {
-        let mut columns: Vec<Column> =
-            (1..=30).map(|day| column(day, [day as u64 * 1000, 500, 0, day as u64 * 90_000])).collect();
+        let mut columns: Vec<Column> = (1..=30_u8)
+            .map(|day| column(day.cast_signed(), [u64::from(day) * 1000, 500, 0, u64::from(day) * 90_000]))
+            .collect();
         columns[3].partial = true;
         columns[4] = Column { estimate: Some(250_000), ..column(5, [0; 4]) };
         // We have seen more of this day than the statistics state.

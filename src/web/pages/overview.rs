@@ -93,7 +93,7 @@ struct Overview<'a> {
 impl<'a> Overview<'a> {
     fn of(facts: &Facts<'a>) -> Self {
         let days = &facts.history.days;
-        let columns: Vec<_> = days.iter().map(|day| figures::column(day, facts.costs)).collect();
+        let columns: Vec<_> = days.iter().map(|day| figures::column(day, facts.today, facts.costs)).collect();
         let has_estimates = columns.iter().any(|column| column.shown_estimate().is_some());
         let has_tokens = columns.iter().any(|column| column.tokens.total() > 0);
         Self {

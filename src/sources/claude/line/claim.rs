@@ -121,7 +121,7 @@ impl Claims {
             Some(numbers) if numbers.is_nothing() => {}
             Some(numbers) => {
                 let record =
-                    self.record(&response, response.group, ResponseKind::Message, usage, numbers, response.model);
+                    self.record(&response, response.group, ResponseKind::Message, usage, &numbers, response.model);
                 records.push(record);
             }
             None => tally.skip(SkipReason::Implausible),
@@ -167,7 +167,7 @@ impl Claims {
             Some(numbers) if numbers.is_nothing() => {}
             Some(numbers) => {
                 let group = GroupId::of(&[&response.group.0, name, &(index as u64).to_le_bytes()]);
-                records.push(self.record(response, group, kind, &iteration.usage, numbers, model));
+                records.push(self.record(response, group, kind, &iteration.usage, &numbers, model));
             }
             None => tally.skip(SkipReason::Implausible),
         }
@@ -179,10 +179,10 @@ impl Claims {
         group: GroupId,
         kind: ResponseKind,
         usage: &UsageObject<'_>,
-        numbers: Numbers,
+        numbers: &Numbers,
         model: Option<&str>,
     ) -> UsageRecord {
-        let Numbers { tokens, has_split, web, flags } = numbers;
+        let Numbers { tokens, has_split, web, flags } = *numbers;
         let variant = match &response.distinction {
             Distinction::Request(request) => Variant::Anchored(Arc::clone(request)),
             Distinction::Prompt => {

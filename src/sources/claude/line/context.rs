@@ -1,5 +1,6 @@
 //! What a transcript knows beside its lines: names taken from its path, and what earlier lines said. No I/O.
 
+use std::ffi::OsStr;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -7,23 +8,32 @@ use serde::{Deserialize, Serialize};
 
 use crate::event::{GroupId, UnixMillis};
 
-/// Fills in what a line leaves out. Carried from line to line, and as JSON from one read of the file to the next.
+/// Fills in what a line leaves out. Carried from line to line; what only earlier lines know is carried as JSON from one
+/// read of the file to the next.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct FileContext {
     /// The file's name without its extension: the session it is named after.
+    #[serde(skip)]
     pub stem: Arc<str>,
     /// The session of lines that name none.
+    #[serde(skip)]
     pub session_fallback: Arc<str>,
     /// The project folder's name. It cannot be turned back into a path, so it stands for the project only as long as
     /// no line of the file has named a working directory.
+    #[serde(skip)]
     pub slug: Arc<str>,
     /// The sub-agent that the file is named after.
+    #[serde(skip)]
     pub agent: Option<Arc<str>>,
     /// When the file was last written: the time of lines without one, if no earlier line has any.
+    #[serde(skip)]
     pub modified_at: UnixMillis,
     /// The nearest earlier time that could be true.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_at: Option<UnixMillis>,
     /// The nearest earlier working directory, as written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_cwd: Option<Arc<str>>,
 }
 
@@ -32,19 +42,16 @@ impl FileContext {
     pub fn new(projects: &Path, path: &Path, modified_at: UnixMillis) -> Self {
         let stem = path.file_stem().unwrap_or_default().to_string_lossy();
         let below = path.strip_prefix(projects).unwrap_or(path);
-        let mut folders: Vec<_> =
-            below.parent().into_iter().flat_map(Path::components).map(|folder| folder.as_os_str()).collect();
-        let slug = folders.first().map(|slug| slug.to_string_lossy().into_owned()).unwrap_or_default();
-        folders.reverse();
-        let session_fallback = std::iter::once(stem.clone())
-            .chain(folders.iter().map(|folder| folder.to_string_lossy()))
+        let folders: Vec<_> = below.parent().into_iter().flatten().map(OsStr::to_string_lossy).collect();
+        let session_fallback = std::iter::once(&stem)
+            .chain(folders.iter().rev())
             .find(|name| is_uuid(name))
-            .map_or_else(|| unknown_session(path), |name| Arc::from(&*name));
+            .map_or_else(|| unknown_session(path), |name| Arc::from(&**name));
         Self {
             agent: stem.strip_prefix("agent-").filter(|id| !id.is_empty()).map(Arc::from),
             stem: Arc::from(&*stem),
             session_fallback,
-            slug: Arc::from(slug),
+            slug: Arc::from(folders.first().map_or("unknown", |slug| slug)),
             modified_at,
             last_at: None,
             last_cwd: None,
@@ -97,6 +104,12 @@ mod tests {
             SESSION,
             Some("a1"),
         );
+    }
+
+    #[test]
+    fn a_file_without_a_folder_or_an_agent_s_name_has_neither() {
+        let context = FileContext::new(Path::new("/p"), Path::new("/p/agent-.jsonl"), UnixMillis(1));
+        assert_eq!((&*context.slug, context.agent), ("unknown", None));
     }
 
     #[test]

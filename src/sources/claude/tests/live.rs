@@ -5,8 +5,8 @@ use std::os::unix::fs::PermissionsExt as _;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use notify::NullWatcher;
 use notify::event::{Event, EventKind, Flag};
-use notify::{NullWatcher, Watcher as _};
 
 use super::*;
 use crate::sources::claude::watch::Handler;
@@ -206,22 +206,29 @@ fn a_system_without_watches_left_is_polled() {
 }
 
 /// A watcher that the test speaks for.
-fn puppet() -> (MakeWatcher, Arc<Mutex<Option<Handler>>>) {
-    let strings = Arc::new(Mutex::new(None));
-    let held = Arc::clone(&strings);
-    let make: MakeWatcher = Arc::new(move |handler| {
-        *held.lock().unwrap() = Some(handler);
-        Ok(Box::new(NullWatcher::new(|_| {}, notify::Config::default())?))
-    });
-    (make, strings)
+#[derive(Clone, Default)]
+struct Puppet(Arc<Mutex<Option<Handler>>>);
+
+impl Puppet {
+    fn make(&self) -> MakeWatcher {
+        let strings = Arc::clone(&self.0);
+        Arc::new(move |handler| {
+            *strings.lock().expect("no test panics while it speaks") = Some(handler);
+            Ok(Box::new(NullWatcher))
+        })
+    }
+
+    fn say(&self, event: notify::Result<Event>) {
+        let mut strings = self.0.lock().expect("no test panics while it speaks");
+        strings.as_mut().expect("the source has made its watcher")(event);
+    }
 }
 
 #[test]
 fn lost_events_lead_to_a_scan() {
-    let (make_watcher, strings) = puppet();
+    let puppet = Puppet::default();
     let data = Data::new();
-    let mut running = Running::caught_up(&data.root, Setup { make_watcher, ..Setup::default() });
-    let say = |event: notify::Result<Event>| strings.lock().unwrap().as_mut().unwrap()(event);
+    let mut running = Running::caught_up(&data.root, Setup { make_watcher: puppet.make(), ..Setup::default() });
     let lost: [fn() -> notify::Result<Event>; 3] = [
         || Ok(Event::new(EventKind::Other).set_flag(Flag::Rescan)),
         || Ok(Event::new(EventKind::Any)),
@@ -229,7 +236,7 @@ fn lost_events_lead_to_a_scan() {
     ];
     for (number, event) in (1..).zip(lost) {
         data.write("a.jsonl", lines(1..=number));
-        say(event());
+        puppet.say(event());
         running.until_output(number);
     }
     assert_eq!(count(&running.status.watch_overflows), 1);
@@ -240,13 +247,13 @@ fn lost_events_lead_to_a_scan() {
 
 #[test]
 fn more_names_than_fit_lead_to_a_scan() {
-    let (make_watcher, strings) = puppet();
+    let puppet = Puppet::default();
     let data = Data::new();
-    let mut running = Running::caught_up(&data.root, Setup { make_watcher, ..Setup::default() });
+    let mut running = Running::caught_up(&data.root, Setup { make_watcher: puppet.make(), ..Setup::default() });
     data.write("a.jsonl", line(1));
     let mut flood = Event::new(EventKind::Any);
     flood.paths = (0..5000).map(|number| data.at(&format!("{number}.jsonl"))).collect();
-    strings.lock().unwrap().as_mut().unwrap()(Ok(flood));
+    puppet.say(Ok(flood));
     running.until_output(1);
     assert_eq!(count(&running.status.watch_overflows), 1);
     running.stop();
@@ -254,12 +261,12 @@ fn more_names_than_fit_lead_to_a_scan() {
 
 #[test]
 fn a_watcher_that_runs_out_of_watches_later_is_replaced_by_scans() {
-    let (make_watcher, strings) = puppet();
+    let puppet = Puppet::default();
     let data = Data::new();
-    let mut setup = Setup { make_watcher, ..Setup::default() };
+    let mut setup = Setup { make_watcher: puppet.make(), ..Setup::default() };
     setup.settings.poll_interval = Duration::from_millis(5);
     let mut running = Running::caught_up(&data.root, setup);
-    strings.lock().unwrap().as_mut().unwrap()(Err(notify::Error::new(notify::ErrorKind::MaxFilesWatch)));
+    puppet.say(Err(notify::Error::new(notify::ErrorKind::MaxFilesWatch)));
     for number in 1..5 {
         data.append("a.jsonl", line(number));
         running.until_output(number);

@@ -92,7 +92,7 @@ impl Data {
 
     fn read_at(&self, known: &mut Stored, clock: Clock) -> Seen {
         let setup = Setup { once: true, clock, checkpoints: known.0.values().cloned().collect(), ..Setup::default() };
-        let seen = Running::start(&self.root, setup).to_the_end();
+        let seen = Running::start(&self.root, setup).until_it_ends();
         *known = Stored(seen.stored.0.clone());
         seen
     }
@@ -239,7 +239,7 @@ impl Running {
     }
 
     /// Everything that a source which ends by itself says.
-    fn to_the_end(mut self) -> Seen {
+    fn until_it_ends(mut self) -> Seen {
         for (_, message) in &self.messages {
             self.seen.take(message);
         }
@@ -249,7 +249,7 @@ impl Running {
 
     fn stop(mut self) -> Seen {
         self.stopper.stop();
-        self.to_the_end()
+        self.until_it_ends()
     }
 }
 

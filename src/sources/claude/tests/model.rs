@@ -40,6 +40,12 @@ enum Step {
 
 const FILES: usize = 3;
 
+/// The number of a line, or of its first half.
+fn number_of(line: &str) -> u64 {
+    let number = line.split("req_").nth(1).and_then(|text| text.get(..6));
+    number.and_then(|number| number.parse().ok()).expect("a line of this test")
+}
+
 fn step() -> impl Strategy<Value = Step> {
     let file = 0..FILES;
     prop_oneof![
@@ -107,16 +113,16 @@ impl World {
                 let half = content.len() % length;
                 let mut rest = String::new();
                 if half > 0 {
-                    let number = String::from_utf8_lossy(&content[content.len() - half..]);
-                    let number = number.split("req_").nth(1).and_then(|text| text.get(..6)).unwrap().parse().unwrap();
-                    rest = line(number)[half..].to_owned();
+                    let number = number_of(&String::from_utf8_lossy(&content[content.len() - half..]));
+                    rest = line(number).split_off(half);
                 }
                 self.data.append(&name, rest + &more);
             }
             Step::AppendHalf { file } => {
                 let name = self.name(file);
-                if self.content(&name).len() % line(100_000).len() == 0 {
-                    let half = self.fresh(1)[..90].to_owned();
+                if self.content(&name).len().is_multiple_of(line(100_000).len()) {
+                    let mut half = self.fresh(1);
+                    half.truncate(90);
                     self.data.append(&name, half);
                 }
             }
@@ -176,7 +182,7 @@ impl World {
         for path in transcripts {
             let content = std::fs::read_to_string(path).unwrap();
             let whole = content.split_inclusive('\n').filter(|line| line.ends_with('\n'));
-            numbers.extend(whole.map(|line| line.split("req_").nth(1).unwrap()[..6].parse::<u64>().unwrap()));
+            numbers.extend(whole.map(number_of));
         }
         numbers
     }

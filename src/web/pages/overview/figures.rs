@@ -171,19 +171,19 @@ impl Day {
         let estimate = day.estimate.filter(|estimate| *estimate > day.tally.tokens.total()).map(Count);
         let note = match (estimate, day.partial) {
             (Some(_), _) => "estimated",
-            (None, true) => "partly covered",
-            (None, false) if day.date == today => "so far",
-            (None, false) => "",
+            _ if day.date == today => "so far",
+            (None, true) if day.tally.requests > 0 => "partly covered",
+            (None, _) => "",
         };
         Self { date: day.date.strftime("%a %Y-%m-%d").to_string(), note, estimate, row: Row::of(&day.tally) }
     }
 }
 
-/// What the chart shows of a day.
-pub fn column(day: &DayRow, costs: bool) -> Column {
+/// What the chart shows of a day. Of today nothing can be complete, and of a day without tokens nothing is drawn.
+pub fn column(day: &DayRow, today: Date, costs: bool) -> Column {
     let tokens = day.tally.tokens;
-    let mut column =
-        Column { date: day.date, tokens, estimate: day.estimate, partial: day.partial, title: String::new() };
+    let partial = day.partial && day.date != today && tokens.total() > 0;
+    let mut column = Column { date: day.date, tokens, estimate: day.estimate, partial, title: String::new() };
     let date = day.date.strftime("%A, %B %-d");
     column.title = if let Some(estimate) = column.shown_estimate() {
         format!("{date}: {} tokens, estimated from Claude Code's own statistics", Count(estimate).grouped())
@@ -198,7 +198,7 @@ pub fn column(day: &DayRow, costs: bool) -> Column {
             format!("cache reads {}", count(tokens.cache_read)),
             price,
         ];
-        if day.partial {
+        if partial {
             lines.push("partly covered by transcripts".to_owned());
         }
         lines.retain(|line| !line.is_empty());

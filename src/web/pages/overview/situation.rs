@@ -59,7 +59,7 @@ impl Progress {
             0 => "Looking for transcripts".to_owned(),
             bytes => format!("{} of {} read", format::bytes(catchup.done_bytes.min(bytes)), format::bytes(bytes)),
         };
-        let percent = if catchup.bytes == 0 { 0 } else { catchup.done_bytes.min(catchup.bytes) * 100 / catchup.bytes };
+        let percent = (catchup.done_bytes.min(catchup.bytes) * 100).checked_div(catchup.bytes).unwrap_or(0);
         Some(Self { percent, text })
     }
 }
