@@ -1,5 +1,8 @@
 //! Wrong clocks (D17), retention followed by a re-read (D18), and backups of a history in motion (D20).
 
+use std::path::Path;
+use std::time::UNIX_EPOCH;
+
 use crate::counts::Counts;
 use crate::house::TestHouse;
 use crate::parts;
@@ -27,11 +30,19 @@ fn wrong_clock(offset: &str) {
     let served = house.serve();
     scribe.append("one", 20);
     served.wait_counts(scribe.written, PATIENCE);
+    let believed = served.scrape().sum("claude_token_monitor_ingest_last_success_timestamp_seconds").unwrap();
+    assert!((believed - changed(&scribe.file("one"))).abs() > 300.0 * 86_400.0, "the clock was not off");
     assert_eq!(served.stop().code(), Some(0));
     let house = house.with_env("LD_PRELOAD", "");
     scribe.append("two", 5);
     house.serve().wait_counts(scribe.written, PATIENCE);
     assert_eq!(house.counts(), scribe.written);
+}
+
+/// When a file was changed, by the clock of the system, in seconds since 1970.
+fn changed(file: &Path) -> f64 {
+    let changed = std::fs::metadata(file).unwrap().modified().unwrap();
+    changed.duration_since(UNIX_EPOCH).unwrap().as_secs_f64()
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::fs::Permissions;
 use std::os::unix::fs::PermissionsExt;
 use std::time::Duration;
 
+use super::watch::QUICK;
 use crate::counts::Counts;
 use crate::house::TestHouse;
 use crate::machine::{Mount, alone, is_root, may_mount};
@@ -54,34 +55,72 @@ fn fill(ballast: &std::path::Path) {
     }
 }
 
+/// Which files the failing calls are about.
+#[derive(Clone, Copy)]
+enum About {
+    Database,
+    Transcripts,
+}
+
+/// Serves while calls fail now and then, and expects everything once they no longer do.
+fn failing(about: About, calls: &str, error: &str, when: &str) {
+    let Some(strace) = parts::need("strace") else { return };
+    let house = TestHouse::new();
+    let mut scribe = Scribe::new(house.claude());
+    let sessions: Vec<String> = (0..9).map(|session| format!("s{session}")).collect();
+    sessions.iter().for_each(|session| scribe.append(session, 5));
+    // The database is there, so that opening it is over before the first failure: strace counts for each thread.
+    house.ingest();
+    let files = match about {
+        About::Database => vec![house.database().to_owned(), house.database().with_file_name("monitor.db-wal")],
+        About::Transcripts => sessions.iter().map(|session| scribe.file(session)).collect(),
+    };
+    let (trace, inject) = (house.path("trace"), format!("inject={calls}:error={error}:when={when}"));
+    let mut prefix = vec![strace.into_os_string()];
+    prefix.extend(["-D", "-f", "-qq", "-e", &inject, "-o"].map(Into::into));
+    prefix.push(trace.clone().into());
+    prefix.extend(files.into_iter().flat_map(|file| ["-P".into(), file.into_os_string()]));
+    let house = house.with_config(QUICK).through(prefix);
+    let mut served = house.serve();
+    let mut dice = Dice::new(13);
+    for _ in 0..if parts::soak() { 2000 } else { 100 } {
+        scribe.append(&sessions[usize::try_from(dice.below(9)).unwrap()], 1 + dice.below(20));
+        pause(Duration::from_millis(dice.below(40)));
+    }
+    served.wait_counts(scribe.written, PATIENCE);
+    served.assert_alive();
+    served.kill();
+    let failed = std::fs::read_to_string(&trace).unwrap().matches("(INJECTED)").count();
+    assert!(failed >= 5, "{error}: only {failed} calls failed");
+    assert_eq!(Counts::try_of_database(house.database()), Ok(scribe.written), "{error}");
+}
+
+const WRITES: &str = "pwrite64,fsync,fdatasync,ftruncate";
+const READS: &str = "read,pread64,statx,openat";
+
 #[test]
 fn d13_errors_of_the_disk_now_and_then_lose_nothing() {
-    let Some(strace) = parts::need("strace") else { return };
-    let mut dice = Dice::new(13);
-    for (error, first, step) in [("EIO", 5, 7), ("ENOSPC", 3, 11), ("EINTR", 2, 3)] {
-        let database = |house: &TestHouse| house.database().display().to_string();
-        let house = TestHouse::new();
-        let inject = format!("inject=pwrite64,write,fsync,fdatasync,ftruncate:error={error}:when={first}..400+{step}");
-        let (main, wal) = (database(&house), format!("{}-wal", database(&house)));
-        let trace = house.path("trace");
-        let strace = strace.to_str().unwrap();
-        let arguments = ["-D", "-f", "-qq", "-o", trace.to_str().unwrap(), "-P", &main, "-P", &wal, "-e", &inject];
-        let house = house.through(std::iter::once(strace).chain(arguments));
-        let mut scribe = Scribe::new(house.claude());
-        scribe.append("early", 50);
-        let starting = house.spawn::<&str>([]);
-        let rounds = if parts::soak() { 2000 } else { 40 };
-        for _ in 0..rounds {
-            scribe.append(&format!("s{}", dice.below(9)), 1 + dice.below(20));
-            pause(Duration::from_millis(dice.below(50)));
-        }
-        let log = starting.kill();
-        assert!(!log.contains("panicked"), "{error}: {log}");
+    failing(About::Database, WRITES, "EIO", "60..430+61");
+}
 
-        let house = house.through::<&str>([]);
-        house.ingest();
-        assert_eq!(Counts::try_of_database(house.database()), Ok(scribe.written), "{error}");
-    }
+#[test]
+fn d13_a_disk_that_is_full_now_and_then_loses_nothing() {
+    failing(About::Database, WRITES, "ENOSPC", "60..430+67");
+}
+
+#[test]
+fn d13_interrupted_writes_lose_nothing() {
+    failing(About::Database, WRITES, "EINTR", "60..900+7");
+}
+
+#[test]
+fn d13_transcripts_that_cannot_be_read_now_and_then_lose_nothing() {
+    failing(About::Transcripts, READS, "EIO", "20..60+13");
+}
+
+#[test]
+fn d13_interrupted_reads_lose_nothing() {
+    failing(About::Transcripts, READS, "EINTR", "20..60+13");
 }
 
 /// The program as a user for whom file modes mean something.

@@ -1,6 +1,7 @@
 //! D4: a power cut, as near as software comes to it. The database is on a file system of its own; a copy of that file
 //! system's image, taken while the program is frozen, holds exactly what had reached the disk.
 
+use std::path::Path;
 use std::time::Duration;
 
 use rustix::process::Signal;
@@ -31,6 +32,7 @@ fn d04_after_a_power_cut_rows_and_positions_agree() {
     let mut scribe = Scribe::new(house.claude());
     let mut dice = Dice::new(4);
     let served = house.serve();
+    let mut behind = 0;
     let cuts = if parts::soak() { 500 } else { 20 };
     for cut in 0..cuts {
         for _ in 0..6 {
@@ -43,12 +45,26 @@ fn d04_after_a_power_cut_rows_and_positions_agree() {
         served.signal(Signal::CONT);
 
         let disk = Mount::image(&copy, &there, "commit=1").unwrap();
+        let held = responses_on(&there);
+        behind += u64::from(0 < held && held < scribe.written.requests);
         let after = TestHouse::new().reading(house.claude()).storing(there.join("monitor.db"));
         after.ingest();
         let counts = Counts::try_of_database(after.database());
         assert_eq!(counts, Ok(scribe.written), "after cut {cut}");
         drop(disk);
     }
+    assert!(behind > 0, "no copy was behind: they show what was in memory, not what was on the disk");
     served.kill();
     drop(disk);
+}
+
+/// How many responses a disk holds, asked of a copy of the files so that these stay as the cut left them.
+fn responses_on(disk: &Path) -> i64 {
+    let copy = tempfile::tempdir().unwrap();
+    for name in ["monitor.db", "monitor.db-wal"] {
+        if disk.join(name).exists() {
+            std::fs::copy(disk.join(name), copy.path().join(name)).unwrap();
+        }
+    }
+    Counts::of_rows(&copy.path().join("monitor.db")).map_or(0, |counts| counts.requests)
 }

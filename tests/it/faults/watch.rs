@@ -10,7 +10,7 @@ use crate::scribe::Scribe;
 use crate::wait::{PATIENCE, eventually, pause};
 
 /// Scans come quickly, so that nobody has to wait for the slow pace of the defaults.
-const QUICK: &str = "[watch]\nreconcile_interval = \"3s\"\npoll_interval = \"2s\"\n";
+pub(super) const QUICK: &str = "[watch]\nreconcile_interval = \"3s\"\npoll_interval = \"2s\"\n";
 /// Two of them, and room for a busy machine.
 const TWO_SCANS: Duration = Duration::from_secs(20);
 
