@@ -15,7 +15,7 @@ use crate::store::{Store, StoreError};
 
 /// A transaction ends when it holds this many claims: enough to make commits rare in a first read, and few enough for
 /// memory.
-const CLAIMS_PER_COMMIT: usize = 20_000;
+const CLAIMS_PER_COMMIT: usize = 8_000;
 
 /// Or this many messages.
 const MESSAGES_PER_COMMIT: usize = 1_024;

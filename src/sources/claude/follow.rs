@@ -28,6 +28,8 @@ use crate::sources::roots::is_absent;
 const NEW_DIRECTORY: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(1)];
 /// How often it is said which days the transcripts cover.
 const SAY_COVERED: Duration = Duration::from_secs(3600);
+/// Jobs that are handed out for each reader: most files are small, and none should wait for the next to be handed out.
+const JOBS_AHEAD: usize = 8;
 /// More looks in waiting than this, and a scan does the work of further ones.
 const MOST_LOOKS: usize = 16_384;
 
@@ -36,8 +38,9 @@ pub(super) fn follow(ctx: SourceContext, settings: &SourceSettings, make: &MakeW
     let SourceContext { out, checkpoints, clock, stop, status, once } = ctx;
     let courier = Courier { out, stop };
     let count = settings.readers.max(1);
-    let (jobs, jobs_out) = crossbeam_channel::bounded(count);
-    let (done_in, done) = crossbeam_channel::bounded(count);
+    let places = count * JOBS_AHEAD;
+    let (jobs, jobs_out) = crossbeam_channel::bounded(places);
+    let (done_in, done) = crossbeam_channel::bounded(places);
     let (hints, woken) = HintBox::new(Arc::clone(&status));
     let shared = readers::Context { courier, clock, status, home: home(&settings.roots), once };
     std::thread::scope(|scope| {
@@ -61,7 +64,7 @@ pub(super) fn follow(ctx: SourceContext, settings: &SourceSettings, make: &MakeW
             hints,
             projects: Vec::new(),
             jobs,
-            free_readers: count,
+            free_places: places,
             next_scan: now,
             no_scan_before: now,
             retry_watching: None,
@@ -110,7 +113,7 @@ struct Follower<'a> {
     /// The canonical directories of transcripts that the last scan found.
     projects: Vec<Arc<Path>>,
     jobs: Sender<Job>,
-    free_readers: usize,
+    free_places: usize,
     next_scan: Instant,
     no_scan_before: Instant,
     retry_watching: Option<Instant>,
@@ -156,17 +159,17 @@ impl Follower<'_> {
 
     /// Gives the free readers work.
     fn hand_out(&mut self) -> Result<(), Ended> {
-        while self.free_readers > 0
+        while self.free_places > 0
             && let Some(job) = self.tracker.next_job(&self.projects)
         {
-            self.free_readers -= 1;
+            self.free_places -= 1;
             self.jobs.send(job).map_err(|_| Ended::ReadersLost)?;
         }
         Ok(())
     }
 
     fn take_back(&mut self, done: Done) -> Result<(), Ended> {
-        self.free_readers += 1;
+        self.free_places += 1;
         let path = done.path.clone();
         match self.tracker.finish(done, Instant::now()) {
             Next::Nothing => {}
