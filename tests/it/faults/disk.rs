@@ -68,7 +68,9 @@ fn failing(about: About, calls: &str, error: &str, when: &str) {
     let house = TestHouse::new();
     let mut scribe = Scribe::new(house.claude());
     let sessions: Vec<String> = (0..9).map(|session| format!("s{session}")).collect();
-    sessions.iter().for_each(|session| scribe.append(session, 5));
+    for session in &sessions {
+        scribe.append(session, 5);
+    }
     // The database is there, so that opening it is over before the first failure: strace counts for each thread.
     house.ingest();
     let files = match about {
