@@ -223,7 +223,7 @@ pub struct UsageRecord {
     pub first_at: UnixMillis,
     pub owner: Owner,
     /// What the winning line does not say and a lesser one does; nearly always empty.
-    pub fills: Vec<crate::merge::Fill>,
+    pub fills: Vec<Usage>,
 }
 
 /// Whether a response was made in the main conversation or by a sub-agent, as Claude Code's own telemetry names it.

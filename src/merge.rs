@@ -16,9 +16,6 @@ use std::collections::BTreeMap;
 
 use crate::event::{GroupId, TokenCounts, Usage, UsageRecord, Variant};
 
-/// A lesser line that says something the winning one leaves open.
-pub type Fill = Usage;
-
 impl UsageRecord {
     /// Takes in another claim about the same response.
     pub fn merge(&mut self, other: Self) {
@@ -122,7 +119,7 @@ fn gaps(winner: &Usage) -> impl Iterator<Item = Gap> {
 
 /// Of the lesser claims, for each gap of the winner the greatest one that fills it; greatest first. A claim that fills
 /// nothing is dropped: whoever beats this winner later is compared with the winner itself.
-fn needed(winner: &Usage, mut lesser: Vec<Usage>) -> Vec<Fill> {
+fn needed(winner: &Usage, mut lesser: Vec<Usage>) -> Vec<Usage> {
     lesser.retain(|usage| gaps(winner).any(|gap| gap.said_by(usage)));
     if lesser.is_empty() {
         return lesser;

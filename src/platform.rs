@@ -100,10 +100,34 @@ fn nearest_existing(path: &Path) -> Option<PathBuf> {
 /// File systems whose other side is another machine or another kernel. FUSE counts as a whole: it carries sshfs, the
 /// shares of container engines and cloud drives, and what is local among it only loses speed. `fuseblk` is a local disk.
 fn is_network(name: &str) -> bool {
-    const NETWORK: [&str; 26] = [
-        "9p", "afpfs", "afs", "autofs", "beegfs", "ceph", "cifs", "coda", "davfs", "drvfs", "fuse", "gpfs", "grpcfuse",
-        "lustre", "macfuse", "ncpfs", "osxfuse", "prl_fs", "smb3", "smbfs", "unc", "vboxsf", "virtiofs", "vmhgfs",
-        "webdav", "wslfs",
+    const NETWORK: [&str; 27] = [
+        "9p",
+        "afpfs",
+        "afs",
+        "autofs",
+        "beegfs",
+        "ceph",
+        "cifs",
+        "coda",
+        "davfs",
+        "drvfs",
+        "fakeowner",
+        "fuse",
+        "gpfs",
+        "grpcfuse",
+        "lustre",
+        "macfuse",
+        "ncpfs",
+        "osxfuse",
+        "prl_fs",
+        "smb3",
+        "smbfs",
+        "unc",
+        "vboxsf",
+        "virtiofs",
+        "vmhgfs",
+        "webdav",
+        "wslfs",
     ];
     let name = name.to_ascii_lowercase();
     name.starts_with("nfs") || name.starts_with("fuse.") || NETWORK.contains(&name.as_str())
@@ -111,7 +135,7 @@ fn is_network(name: &str) -> bool {
 
 /// The mount that a canonical path is on, out of `/proc/self/mountinfo`: the longest mount point that holds the path,
 /// and of several on the same point the last, which covers the others. Format: `man 5 proc_pid_mountinfo`.
-#[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "only Linux has this table; its test runs everywhere"))]
+#[cfg(any(target_os = "linux", test))]
 fn mounted_on(mountinfo: &[u8], path: &Path) -> Option<String> {
     let mut best = None::<(usize, &[u8])>;
     for line in mountinfo.split(|byte| *byte == b'\n') {
@@ -129,6 +153,7 @@ fn mounted_on(mountinfo: &[u8], path: &Path) -> Option<String> {
 }
 
 /// The table writes blanks, tabs, newlines and backslashes in names as `\` and three octal digits.
+#[cfg(any(target_os = "linux", test))]
 fn unescape_octal(text: &[u8]) -> Vec<u8> {
     let mut out = Vec::with_capacity(text.len());
     let mut rest = text;
@@ -312,7 +337,7 @@ mod tests {
         assert!(free_bytes(&dir.path().join("not/there")).is_none_or(|bytes| bytes > 0));
     }
 
-    #[cfg(unix)]
+    #[cfg(target_os = "linux")]
     #[test]
     fn only_regular_files_open_and_a_fifo_does_not_wait() {
         let dir = tempfile::tempdir().unwrap();

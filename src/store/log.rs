@@ -82,8 +82,7 @@ pub(super) fn furthest_cursor(db: &Connection) -> Result<u64, StoreError> {
 impl Store {
     /// Reads the log on the writing connection; see [`super::Readers::changes_after`] for everybody else.
     pub fn changes_after(&mut self, after: u64, limit: usize) -> Result<Vec<Change>, StoreError> {
-        let (db, words) = self.log_parts();
-        changes_after(db, words, after, limit)
+        changes_after(&self.db, &mut self.words, after, limit)
     }
 
     /// Records how far a delivery has got; retention keeps what lies beyond.

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
-use super::open::{beside, check_pages, meta, set_meta};
+use super::connection::{beside, check_pages, meta, set_meta};
 use super::{Store, StoreError, count, items};
 use crate::event::UnixMillis;
 use crate::platform;
@@ -143,10 +143,6 @@ pub struct PruneReport {
 
 /// Rows removed in one transaction, so that the write-ahead log stays small and ingest gets its turn.
 const PRUNE_STEP: i64 = 5_000;
-
-/// Once detail has been removed, a claim from this long after the cutoff is refused unless its response is there: its
-/// earlier lines may have been removed.
-pub(super) const STRADDLE_MS: i64 = 3_600_000;
 
 impl Store {
     /// Removes the detail of responses older than `days`; rollups, sessions and series stay. Never trusts a clock that

@@ -7,14 +7,18 @@
 //!
 //! One connection writes, on the ingest thread; [`Readers`] are read-only and never checkpoint.
 
+mod connection;
 mod dictionary;
+mod estimates;
 mod items;
 mod log;
 mod maintenance;
+mod merging;
 #[cfg(feature = "mutants")]
 mod mutants;
 mod open;
 mod read;
+mod reprice;
 mod response;
 mod totals;
 mod write;
@@ -24,7 +28,8 @@ use std::path::PathBuf;
 pub use maintenance::{Backup, PruneReport, Recovery, backup_path, latest_backup};
 pub use open::{OpenOptions, Opened};
 pub use read::{DayRow, Facts, ItemRow, Readers, UnpricedModel};
-pub use write::{Committed, Repriced, Store};
+pub use reprice::Repriced;
+pub use write::{Committed, Store};
 
 /// What can go wrong with the history, by what the caller does about it.
 #[derive(Debug, thiserror::Error)]

@@ -1,11 +1,8 @@
 //! Ways of storing that are wrong on purpose, so that the crash tests can show that they would notice. Compiled in only
 //! with the feature `mutants`, and chosen by the environment variable `CTM_MUTANT`.
 
-use crate::event::{GroupId, UnixMillis, UsageRecord};
+use crate::event::{GroupId, UsageRecord};
 use crate::plugin::SourceMessage;
-
-use super::StoreError;
-use super::write::{Committed, Store};
 
 /// A mistake that others have made.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -29,13 +26,8 @@ impl Mutant {
         }
     }
 
-    /// The two halves of a commit that should be one, in this mutant's order.
-    pub(super) fn commit(
-        self,
-        store: &mut Store,
-        messages: &[(&'static str, SourceMessage)],
-        now: UnixMillis,
-    ) -> Result<Committed, StoreError> {
+    /// The parts that this mutant commits one after the other, where there should be one.
+    pub(super) fn parts(self, messages: &[(&'static str, SourceMessage)]) -> Vec<Vec<(&'static str, SourceMessage)>> {
         let mut positions = messages.to_vec();
         let mut rows = messages.to_vec();
         for (message, other) in positions.iter_mut().zip(&mut rows) {
@@ -47,16 +39,9 @@ impl Mutant {
         }
         positions.retain(|(_, message)| matches!(message, SourceMessage::Batch(_)));
         match self {
-            Self::OffsetFirst => {
-                store.try_commit(&positions, now)?;
-                store.try_commit(&rows, now)
-            }
-            Self::RowsFirst => {
-                let committed = store.try_commit(&rows, now)?;
-                store.try_commit(&positions, now)?;
-                Ok(committed)
-            }
-            Self::NoKey => store.try_commit(messages, now),
+            Self::OffsetFirst => vec![positions, rows],
+            Self::RowsFirst => vec![rows, positions],
+            Self::NoKey => vec![messages.to_vec()],
         }
     }
 

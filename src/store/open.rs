@@ -3,11 +3,12 @@
 use std::fs::{File, TryLockError};
 use std::io::{Read, Seek, Write};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use rusqlite::{Connection, OptionalExtension, TransactionBehavior, types::FromSql};
+use rusqlite::{Connection, TransactionBehavior};
 
 use super::StoreError;
+use super::connection::{beside, check_pages, harden, set_meta};
 use super::maintenance::Recovery;
 use crate::clock::Clock;
 use crate::platform;
@@ -99,13 +100,6 @@ impl Lock {
         self.file.write_all(note.as_bytes())?;
         self.file.set_len(note.len() as u64)
     }
-}
-
-/// A path next to the database: its name with something appended.
-pub(super) fn beside(database: &Path, suffix: &str) -> PathBuf {
-    let mut name = database.as_os_str().to_owned();
-    name.push(suffix);
-    name.into()
 }
 
 /// A database that can be used, who owns it, what had to be done for it, and whether pages are left to check.
@@ -215,15 +209,6 @@ fn configure_writer(db: &Connection, path: &Path) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// What costs nothing and limits what a strange file can do.
-pub(super) fn harden(db: &Connection) -> Result<(), StoreError> {
-    use rusqlite::config::DbConfig;
-    db.pragma_update(None, "trusted_schema", false)?;
-    db.pragma_update(None, "cell_size_check", true)?;
-    db.set_db_config(DbConfig::SQLITE_DBCONFIG_DEFENSIVE, true)?;
-    Ok(())
-}
-
 /// Brings the file to our format, one transaction a step, so that a kill leaves a whole step or nothing.
 pub(super) fn migrate(db: &mut Connection, path: &Path, to: usize) -> Result<(), StoreError> {
     let from = usize::try_from(user_version(db)?).unwrap_or(usize::MAX);
@@ -239,35 +224,5 @@ pub(super) fn migrate(db: &mut Connection, path: &Path, to: usize) -> Result<(),
         tx.pragma_update(None, "user_version", i64::try_from(step + 1).unwrap_or(i64::MAX))?;
         tx.commit()?;
     }
-    Ok(())
-}
-
-/// Looks for damaged pages; `false`: the time was up before all were seen.
-pub(super) fn check_pages(db: &mut Connection, budget: Duration) -> Result<bool, StoreError> {
-    let started = Instant::now();
-    db.progress_handler(10_000, Some(move || started.elapsed() > budget))?;
-    let verdict = db.query_row("PRAGMA quick_check(1)", [], |row| row.get::<_, String>(0));
-    db.progress_handler(0, None::<fn() -> bool>)?;
-    match verdict {
-        Ok(verdict) if verdict == "ok" => Ok(true),
-        Ok(verdict) => Err(StoreError::Corrupt { path: PathBuf::new(), reason: verdict }),
-        Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::OperationInterrupted) => Ok(false),
-        Err(error) => Err(error.into()),
-    }
-}
-
-/// A value of the `meta` table.
-pub(super) fn meta<T: FromSql>(db: &Connection, key: &str) -> Result<Option<T>, StoreError> {
-    Ok(db.prepare_cached("SELECT value FROM meta WHERE key = ?1")?.query_row([key], |row| row.get(0)).optional()?)
-}
-
-pub(super) fn set_meta(db: &Connection, key: &str, value: impl rusqlite::ToSql) -> Result<(), StoreError> {
-    db.prepare_cached("INSERT OR REPLACE INTO meta (key, value) VALUES (?1, ?2)")?
-        .execute(rusqlite::params![key, value])?;
-    Ok(())
-}
-
-pub(super) fn clear_meta(db: &Connection, key: &str) -> Result<(), StoreError> {
-    db.prepare_cached("DELETE FROM meta WHERE key = ?1")?.execute([key])?;
     Ok(())
 }

@@ -8,12 +8,12 @@ use std::time::{Duration, Instant};
 
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
-use rusqlite::{Connection, OpenFlags, params};
+use rusqlite::{Connection, OpenFlags};
 
+use super::connection::{check_pages, harden, meta};
 use super::dictionary::Dictionary;
-use super::open::{check_pages, harden, meta};
 use super::totals::{QUARTER, tally};
-use super::{StoreError, count, items, log};
+use super::{StoreError, count, estimates, items, log};
 use crate::event::{Change, Tally, UnixMillis};
 use crate::plugin::Checkpoint;
 
@@ -126,7 +126,7 @@ impl Readers {
     /// Every day from `from` to `to`, both included, as the zone cuts them; days without usage, too.
     pub fn days(&self, from: Date, to: Date, zone: &TimeZone) -> Result<Vec<DayRow>, StoreError> {
         self.with(|db| {
-            let coverage = coverage(db)?;
+            let coverage = estimates::coverage(db)?;
             let mut statement = db.prepare_cached(
                 "SELECT w.text, sum(requests), sum(input), sum(output), sum(cache_write_5m), sum(cache_write_1h),
                      sum(cache_read), sum(searches), sum(cost), sum(unpriced_tokens)
@@ -156,7 +156,7 @@ impl Readers {
                     }
                 }
                 if day.partial {
-                    day.estimate = estimate(db, date, &day.tally)?;
+                    day.estimate = estimates::of_day(db, date, &day.tally)?;
                 }
                 days.push(day);
             }
@@ -280,25 +280,4 @@ fn bounds(date: Date, zone: &TimeZone) -> Result<(UnixMillis, UnixMillis), Store
     let out_of_range = |error: jiff::Error| StoreError::Range(error.to_string());
     let next = date.tomorrow().map_err(out_of_range)?;
     Ok((start(date).map_err(out_of_range)?, start(next).map_err(out_of_range)?))
-}
-
-fn coverage(db: &Connection) -> Result<Vec<(i64, i64)>, StoreError> {
-    let mut statement = db.prepare_cached("SELECT from_at, to_at FROM coverage")?;
-    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    Ok(rows.collect::<Result<_, _>>()?)
-}
-
-/// The estimate for a day that transcripts do not cover, if it is more than they have on the same basis.
-fn estimate(db: &Connection, date: Date, known: &Tally) -> Result<Option<u64>, StoreError> {
-    let (tokens, includes_cache): (Option<i64>, Option<bool>) = db
-        .prepare_cached(
-            "SELECT sum(d.tokens), max(d.includes_cache) FROM estimate_day d
-             WHERE d.day = ?1 AND d.origin IN (SELECT min(origin) FROM estimate GROUP BY content_hash)
-                 AND d.day <= (SELECT coalesce(max(last_day), '') FROM estimate e WHERE e.origin = d.origin)",
-        )?
-        .query_row(params![date.to_string()], |row| Ok((row.get(0)?, row.get(1)?)))?;
-    let Some(tokens) = tokens.map(count).transpose()? else { return Ok(None) };
-    let ours =
-        if includes_cache.unwrap_or(false) { known.tokens.total() } else { known.tokens.input + known.tokens.output };
-    Ok((tokens > ours).then_some(tokens))
 }

@@ -55,7 +55,8 @@ impl Totals {
             count(db.query_row("SELECT count(DISTINCT session) FROM session_day WHERE requests > 0", [], |row| {
                 row.get(0)
             })?)?;
-        totals.sessions_shown = totals.sessions.max(count(super::open::meta(db, "sessions_shown")?.unwrap_or(0))?);
+        totals.sessions_shown =
+            totals.sessions.max(count(super::connection::meta(db, "sessions_shown")?.unwrap_or(0))?);
         totals.responses = count(db.query_row("SELECT count(*) FROM response", [], |row| row.get(0))?)?;
         Ok(totals)
     }
@@ -232,7 +233,7 @@ impl Deltas {
         }
         if totals.sessions > totals.sessions_shown {
             totals.sessions_shown = totals.sessions;
-            super::open::set_meta(db, "sessions_shown", int(totals.sessions_shown)?)?;
+            super::connection::set_meta(db, "sessions_shown", int(totals.sessions_shown)?)?;
         }
         Ok(())
     }

@@ -1,6 +1,8 @@
 //! The loop that keeps transcripts followed: scans, hints, timers and readers come together here. It sleeps whenever
 //! there is nothing to do, and leaves all reading of content to the readers.
 
+mod reconcile;
+
 use std::collections::HashSet;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -12,29 +14,20 @@ use anyhow::Context as _;
 use crossbeam_channel::{Receiver, Sender};
 
 use super::readers::{self, Done, Job};
-use super::scan::{Scanner, Unreadable, is_transcript};
+use super::scan::{Scanner, is_transcript};
 use super::schedule::Schedule;
-use super::tracker::{Looked, Next, PAUSE, Tracker, Why};
+use super::tracker::{Looked, Next, Tracker, Why};
 use super::watch::{HintBox, MakeWatcher, Watch};
 use super::{Courier, Halted};
 use crate::event::UnixMillis;
 use crate::platform::{self, FileStat};
 use crate::plugin::{Checkpoint, SourceBatch, SourceContext, SourceMessage, SourceSettings};
-use crate::sources::roots::{self, Root, is_absent};
-use crate::status::RootStatus;
+use crate::sources::roots::is_absent;
 
 /// When a new directory is looked through again: files that were made in it before its watch was, raise no event.
 const NEW_DIRECTORY: [Duration; 2] = [Duration::from_millis(100), Duration::from_secs(1)];
-/// How long a failed watcher is left alone.
-const RETRY_WATCHING: Duration = Duration::from_secs(300);
-/// How often one scan makes a new watcher because a root has changed meanwhile.
-const WATCH_TRIES: usize = 5;
 /// How often it is said which days the transcripts cover.
 const SAY_COVERED: Duration = Duration::from_secs(3600);
-/// The rest between two scans, as a multiple of the last one's duration, however much events ask for them.
-const SCAN_REST: u32 = 4;
-/// A change that is younger than this when a scan finds it may have an event on its way.
-const EVENT_DELAY_MS: i64 = 1000;
 /// More looks in waiting than this, and a scan does the work of further ones.
 const MOST_LOOKS: usize = 16_384;
 
@@ -225,7 +218,7 @@ impl Follower<'_> {
                 let mut found = Vec::new();
                 self.scanner.walk(&projects, path, &mut |path, stat| found.push((path, stat)));
                 for (path, stat) in found {
-                    self.look(path.into_os_string(), &stat, Why::Hint)?;
+                    self.look(path.into_os_string(), &stat, Why::Nearby)?;
                 }
                 Ok(true)
             }
@@ -273,149 +266,6 @@ impl Follower<'_> {
     fn store(&self, checkpoint: Checkpoint, renamed_from: Option<Vec<u8>>) -> Result<(), Ended> {
         let batch = SourceBatch { checkpoint: Some(checkpoint), renamed_from, ..SourceBatch::default() };
         Ok(self.shared.courier.send(SourceMessage::Batch(Box::new(batch)))?)
-    }
-
-    /// Looks at everything: the truth that events only run ahead of.
-    fn scan(&mut self, why: Why) -> Result<(), Ended> {
-        let (began, began_at) = (Instant::now(), self.shared.clock.now());
-        let mut roots = roots::resolve(&self.settings.roots);
-        // Before the walk: what changes during it raises an event already. And whatever came before the watch did, is
-        // looked for once more.
-        for _ in 0..WATCH_TRIES {
-            if !self.keep_watching(&roots, began) {
-                break;
-            }
-            roots = roots::resolve(&self.settings.roots);
-        }
-        self.tracker.begin_scan();
-        self.projects =
-            roots.iter().filter_map(|root| Some(Arc::from(root.projects.as_ref().ok()?.as_deref()?))).collect();
-
-        let (mut shown, mut unreadable) = (Vec::new(), Unreadable::new());
-        for root in &roots {
-            let mut status = RootStatus { path: root.configured.clone(), state: root.state(), files: 0 };
-            match &root.projects {
-                Ok(None) => {}
-                Ok(Some(projects)) => {
-                    let mut found = Vec::new();
-                    let failures = self.scanner.walk(projects, projects, &mut |path, stat| found.push((path, stat)));
-                    if let Some((_, error)) = failures.iter().find(|(path, _)| path == projects) {
-                        status.state = format!("cannot be read: {error}");
-                    }
-                    status.files = found.len() as u64;
-                    unreadable.extend(failures);
-                    self.look_at_all(found, why)?;
-                }
-                Err(error) => unreadable.push((root.configured.clone(), error.kind().into())),
-            }
-            shown.push(status);
-        }
-        self.tracker.end_looks();
-        for path in self.tracker.unseen() {
-            self.gone(&path)?;
-        }
-        if unreadable.is_empty() && !self.projects.is_empty() {
-            self.covered = Some(began_at);
-        }
-        self.show(shown, unreadable);
-
-        let now = Instant::now();
-        let pace = if self.watch.poll_reason.is_some() {
-            self.settings.poll_interval
-        } else {
-            self.settings.reconcile_interval
-        };
-        self.next_scan = now + pace;
-        self.no_scan_before = now + PAUSE.max((now - began) * SCAN_REST);
-        Ok(())
-    }
-
-    fn look_at_all(&mut self, found: Vec<(PathBuf, FileStat)>, why: Why) -> Result<(), Ended> {
-        let events_expected = why == Why::Scan && self.watch.poll_reason.is_none();
-        let settled_before_ns = (self.shared.clock.now().0 - EVENT_DELAY_MS).saturating_mul(1_000_000);
-        let shared = self.shared;
-        for (path, stat) in found {
-            let path = path.into_os_string();
-            let unread = self.tracker.unread(&path, stat.size);
-            let is_settled = stat.mtime_ns.max(stat.ctime_ns) < settled_before_ns;
-            let missed = events_expected && is_settled && !self.hints.names(&path);
-            if !self.look(path, &stat, why)? {
-                continue;
-            }
-            if why == Why::Start {
-                shared.status.catchup_bytes.fetch_add(unread, Ordering::Relaxed);
-            } else if missed {
-                shared.status.reconcile_found.fetch_add(1, Ordering::Relaxed);
-            }
-        }
-        Ok(())
-    }
-
-    fn scan_by(&mut self, at: Instant) {
-        self.next_scan = self.next_scan.min(at);
-    }
-
-    /// Sees to it that what is there now is watched, if it can be. Says whether that took a new watcher.
-    fn keep_watching(&mut self, roots: &[Root], now: Instant) -> bool {
-        if self.shared.once {
-            return false;
-        }
-        if !self.settings.watch {
-            self.watch = Watch::off("watching files is switched off");
-            self.show_watching();
-            return false;
-        }
-        let moved = std::mem::take(&mut self.roots_moved);
-        if moved || self.watch.is_outdated(roots) || self.retry_watching.is_some_and(|at| now >= at) {
-            // The old watcher first: two at once may be more than the system allows.
-            self.watch = Watch::default();
-            self.watch = Watch::start(self.make, roots, &self.hints);
-        } else {
-            return false;
-        }
-        self.retry_watching = self.watch.may_recover.then(|| now + RETRY_WATCHING);
-        self.show_watching();
-        true
-    }
-
-    fn break_down(&mut self, reason: String) {
-        let now = Instant::now();
-        self.watch.break_down(reason);
-        self.retry_watching = Some(now + RETRY_WATCHING);
-        self.scan_by(now + self.settings.poll_interval);
-        self.show_watching();
-    }
-
-    fn show_watching(&self) {
-        let reason = self.watch.poll_reason.clone();
-        self.shared.status.polling.store(reason.is_some(), Ordering::Relaxed);
-        self.shared.status.update(|words| {
-            if words.poll_reason != reason {
-                if let Some(reason) = &reason {
-                    tracing::warn!(reason, "polling for changes in transcripts instead of watching");
-                } else {
-                    tracing::info!("watching transcripts again");
-                }
-                words.poll_reason = reason;
-            }
-        });
-    }
-
-    /// Shows what a scan found.
-    fn show(&mut self, roots: Vec<RootStatus>, unreadable: Unreadable) {
-        let status = &self.shared.status;
-        let (present, gone) = self.tracker.counts();
-        status.files.store(present, Ordering::Relaxed);
-        status.missing_files.store(gone, Ordering::Relaxed);
-        status.io_errors.fetch_add(unreadable.len() as u64, Ordering::Relaxed);
-        status.update(|words| {
-            for (path, error) in unreadable.iter().filter(|(path, _)| !self.unreadable.contains(path)) {
-                tracing::warn!(path = %path.display(), %error, "cannot read a directory; it is tried again at every scan");
-                words.last_error = Some(format!("reading {}: {error}", path.display()));
-            }
-            words.roots = roots;
-        });
-        self.unreadable = unreadable.into_iter().map(|(path, _)| path).collect();
     }
 
     /// Says what has been reached.

@@ -179,12 +179,11 @@ mod tests {
         symlink(base.join("outside/x.jsonl"), root.join("x.jsonl")).unwrap();
         symlink(base.join("outside"), root.join("-o")).unwrap();
         symlink(root.join("nothing"), root.join("dangling.jsonl")).unwrap();
-        rustix::fs::mknodat(rustix::fs::CWD, root.join("f.jsonl"), rustix::fs::FileType::Fifo, 0o600.into(), 0)
-            .unwrap();
         assert_eq!(found(&root), ["-p/a.jsonl", "-p/data"]);
     }
 
-    #[cfg(unix)]
+    // Other systems refuse such names.
+    #[cfg(target_os = "linux")]
     #[test]
     fn names_need_not_be_text() {
         use std::os::unix::ffi::OsStrExt;

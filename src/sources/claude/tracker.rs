@@ -28,6 +28,8 @@ pub(super) enum Why {
     Scan,
     /// An event named it, or a look that was put off is due.
     Hint,
+    /// An event named a directory that it lies in.
+    Nearby,
 }
 
 /// What a look at a file led to.
@@ -173,12 +175,12 @@ impl Tracker {
                     return Looked::Settled;
                 }
             }
-            // A last line that had no newline may have been left by a process that has ended since.
-            (None, Why::Start) if is_known && checkpoint.size > checkpoint.offset => {}
-            (None, Why::Start | Why::Scan) if is_known => return Looked::Settled,
+            // What the last process left open: a last line without newline, a failure that may have passed.
+            (None, Why::Start) if is_known && (checkpoint.size > checkpoint.offset || checkpoint.error.is_some()) => {}
+            (None, Why::Start | Why::Scan | Why::Nearby) if is_known => return Looked::Settled,
             // An event is worth a look at the content even if sizes and times are the same: clocks of file systems are
             // coarse.
-            (None, Why::Hint) => match state.read_at.map(|read_at| read_at + PAUSE) {
+            (None, Why::Hint | Why::Nearby) => match state.read_at.map(|read_at| read_at + PAUSE) {
                 Some(rested) if now < rested => return Looked::At(rested),
                 _ => {}
             },
@@ -259,7 +261,7 @@ impl Tracker {
                 self.awaited += 1;
             }
         }
-        if why == Why::Hint && !state.live {
+        if matches!(why, Why::Hint | Why::Nearby) && !state.live {
             state.live = true;
             self.live.push_back(path.to_owned());
         } else if is_new {
@@ -408,6 +410,7 @@ mod tests {
         let again = tracker.finish(done(job, End::Whole { look_again: None }), now);
         assert_eq!(again, Next::LookAt(now + PAUSE), "it was named meanwhile");
         assert_eq!(look(&mut tracker, "a", 100, Why::Scan, now), Looked::Settled, "nothing is new");
+        assert_eq!(look(&mut tracker, "a", 100, Why::Nearby, now + PAUSE), Looked::Settled, "nor is it named");
         assert_eq!(look(&mut tracker, "a", 100, Why::Hint, now), Looked::At(now + PAUSE), "a burst is one read");
         assert_eq!(look(&mut tracker, "a", 100, Why::Hint, now + PAUSE), Looked::Queued, "an event is looked into");
     }

@@ -135,7 +135,7 @@ fn a_file_is_read_on_where_a_turn_ended() {
 }
 
 // Nasty input 30.
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 #[test]
 fn what_is_no_regular_file_is_left_alone() {
     let (data, mut stored) = (Data::new(), Stored::default());
@@ -338,7 +338,7 @@ fn a_missing_root_is_no_error() {
 }
 
 // Nasty input 47.
-#[cfg(unix)]
+#[cfg(target_os = "linux")]
 #[test]
 fn a_file_name_is_bytes() {
     use std::os::unix::ffi::OsStrExt;

@@ -11,6 +11,36 @@ use notify::event::{Event, EventKind, Flag};
 use super::*;
 use crate::sources::claude::watch::Handler;
 
+impl Setup {
+    /// Without events, scanning all the time.
+    fn polling() -> Self {
+        let mut setup = Self::default();
+        setup.settings.watch = false;
+        setup.settings.poll_interval = Duration::from_millis(5);
+        setup
+    }
+}
+
+impl Running {
+    /// Starts, and waits for the end of the first pass.
+    fn caught_up(root: &Path, setup: Setup) -> Self {
+        let mut running = Self::start(root, setup);
+        running.until(|seen| seen.caught_up == 1);
+        running
+    }
+
+    /// Waits for a line.
+    #[track_caller]
+    fn until_output(&mut self, number: u64) {
+        self.until(|seen| seen.outputs.contains(&number));
+    }
+
+    fn stop(mut self) -> Seen {
+        self.stopper.stop();
+        self.until_it_ends()
+    }
+}
+
 fn count(counter: &AtomicU64) -> u64 {
     counter.load(Ordering::Relaxed)
 }
@@ -113,6 +143,18 @@ fn renames_and_deletions_are_followed() {
     assert_eq!(seen.tally.bytes, lines([1, 2, 3]).len() as u64, "nothing was read twice");
 }
 
+#[test]
+fn an_edit_in_the_middle_is_noticed_when_it_is_no_append() {
+    let data = Data::new();
+    let with = |number: u64| lines((10..30).chain([number]).chain(30..50));
+    data.write("a.jsonl", with(77));
+    let mut running = Running::caught_up(&data.root, Setup::default());
+    let file = OpenOptions::new().write(true).open(data.at("a.jsonl")).unwrap();
+    std::os::unix::fs::FileExt::write_all_at(&file, with(88).as_bytes(), 0).unwrap();
+    running.until_output(88);
+    running.stop();
+}
+
 // Nasty input 40.
 #[test]
 fn a_root_may_come_later_go_and_come_back() {
@@ -133,7 +175,7 @@ fn a_root_may_come_later_go_and_come_back() {
     running.until_output(3);
 
     // Moved away, its watches go with it, and events keep the old name.
-    std::fs::rename(&data.root, data.dir.path().join("moved")).unwrap();
+    std::fs::rename(&data.root, data.root.with_file_name("moved")).unwrap();
     std::fs::create_dir_all(data.at("")).unwrap();
     data.write("b.jsonl", line(4));
     running.until_output(4);

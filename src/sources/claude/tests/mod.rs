@@ -41,7 +41,7 @@ fn lines(numbers: impl IntoIterator<Item = u64>) -> String {
 
 /// A data directory with one project.
 struct Data {
-    dir: tempfile::TempDir,
+    _dir: tempfile::TempDir,
     root: PathBuf,
 }
 
@@ -55,7 +55,7 @@ impl Data {
     fn without_root() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let root = dir.path().canonicalize().unwrap().join("claude");
-        Self { dir, root }
+        Self { _dir: dir, root }
     }
 
     /// A path in the project; with a leading slash, one below the data directory.
@@ -174,16 +174,6 @@ impl Default for Setup {
     }
 }
 
-impl Setup {
-    /// Without events, scanning all the time.
-    fn polling() -> Self {
-        let mut setup = Self::default();
-        setup.settings.watch = false;
-        setup.settings.poll_interval = Duration::from_millis(5);
-        setup
-    }
-}
-
 /// A source at work.
 struct Running {
     messages: Receiver<(&'static str, SourceMessage)>,
@@ -214,13 +204,6 @@ impl Running {
         Self { messages, stopper, status, thread, seen: Seen { stored: Stored(stored), ..Seen::default() } }
     }
 
-    /// Starts, and waits for the end of the first pass.
-    fn caught_up(root: &Path, setup: Setup) -> Self {
-        let mut running = Self::start(root, setup);
-        running.until(|seen| seen.caught_up == 1);
-        running
-    }
-
     /// Waits until what was seen satisfies.
     #[track_caller]
     fn until(&mut self, satisfied: impl Fn(&Seen) -> bool) {
@@ -232,12 +215,6 @@ impl Running {
         }
     }
 
-    /// Waits for a line.
-    #[track_caller]
-    fn until_output(&mut self, number: u64) {
-        self.until(|seen| seen.outputs.contains(&number));
-    }
-
     /// Everything that a source which ends by itself says.
     fn until_it_ends(mut self) -> Seen {
         for (_, message) in &self.messages {
@@ -245,11 +222,6 @@ impl Running {
         }
         self.thread.join().unwrap().unwrap();
         self.seen
-    }
-
-    fn stop(mut self) -> Seen {
-        self.stopper.stop();
-        self.until_it_ends()
     }
 }
 

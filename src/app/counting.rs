@@ -1,27 +1,22 @@
-//! The wiring: builds every part, starts it, and stops it in order. The only file that knows all parts.
+//! The part of the house that counts: store, spine and sources, with a recovery in between if the file is damaged.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::net::TcpListener;
-use std::num::NonZeroU32;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::Context;
 
+use super::AppError;
+use super::plugins::configured_sources;
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::hub::{Hub, Statuses};
 use crate::ingest::{Ingest, Upkeep};
-use crate::plugin::{Outbox, Routes, SourceMessage, Stop, Stopper};
+use crate::plugin::{Outbox, SourceMessage, Stop, Stopper};
 use crate::pricing::PriceTable;
-use crate::sinks::SINKS;
-use crate::sources::SOURCES;
 use crate::store::{OpenOptions, Opened, Readers, Store, StoreError};
 use crate::supervise::{Configured, Surroundings};
-use crate::web::exchange::ExchangeLimits;
-use crate::web::server::ConnectionLimits;
-use crate::web::{self, WebSettings, WebState};
 
 /// How many messages may wait for the spine. With the size of a batch this bounds the memory of a first read.
 const INBOX: usize = 16;
@@ -34,23 +29,6 @@ const BACKGROUND_CHECK: Duration = Duration::from_secs(60);
 
 /// How often everything in the database is looked at while the house stands.
 const FULL_CHECK_EVERY: Duration = Duration::from_secs(7 * 86_400);
-
-/// What ends the program with an error.
-#[derive(Debug, thiserror::Error)]
-pub enum AppError {
-    #[error(transparent)]
-    Store(#[from] StoreError),
-    #[error("[[prices]] in the configuration: {0}")]
-    Prices(#[from] crate::pricing::PriceError),
-    #[error("[{section}] in the configuration: {reason}")]
-    Plugin { section: String, reason: crate::plugin::BuildError },
-    #[error("[{section}] in the configuration: there is no such {what}; known: {known}")]
-    UnknownPlugin { section: String, what: &'static str, known: String },
-    #[error("cannot listen on {address}: {reason}")]
-    Listen { address: std::net::SocketAddr, reason: String },
-    #[error("{0:#}")]
-    Other(#[from] anyhow::Error),
-}
 
 /// The part of the house that counts: store, spine and sources, on threads of their own.
 pub struct Counting {
@@ -287,155 +265,4 @@ fn check_in_background(
         }
     };
     std::thread::Builder::new().name("check".to_owned()).spawn(check).ok()
-}
-
-/// Every source with its section of the configuration, built once to see that the section works.
-pub fn configured_sources(settings: &Settings) -> Result<Vec<Configured>, AppError> {
-    let known = || SOURCES.iter().map(|factory| factory.kind).collect::<Vec<_>>().join(", ");
-    for name in settings.sources.keys() {
-        if !SOURCES.iter().any(|factory| factory.kind == name) {
-            let section = format!("sources.{name}");
-            return Err(AppError::UnknownPlugin { section, what: "source", known: known() });
-        }
-    }
-    let mut sources = Vec::new();
-    for factory in SOURCES {
-        let table = settings.sources.get(factory.kind).cloned().unwrap_or_default();
-        let source = Configured { factory, table, settings: settings.source_settings(), status: Arc::default() };
-        drop(
-            (factory.build)(source.table.clone(), &source.settings)
-                .map_err(|reason| AppError::Plugin { section: format!("sources.{}", factory.kind), reason })?,
-        );
-        sources.push(source);
-    }
-    Ok(sources)
-}
-
-/// The sinks' routes. Every kind that needs no settings is there by itself; a section configures it.
-fn sink_routes(settings: &Settings, hub: &Hub) -> Result<Vec<Routes>, AppError> {
-    let known = || SINKS.iter().map(|factory| factory.kind).collect::<Vec<_>>().join(", ");
-    let mut sections: BTreeMap<String, (String, toml::Table)> =
-        SINKS.iter().map(|factory| (factory.kind.to_owned(), (factory.kind.to_owned(), toml::Table::new()))).collect();
-    for (name, table) in &settings.sinks {
-        let mut table = table.clone();
-        let kind = match table.remove("type") {
-            Some(toml::Value::String(kind)) => kind,
-            _ => name.clone(),
-        };
-        sections.insert(name.clone(), (kind, table));
-    }
-    let mut routes = Vec::new();
-    for (name, (kind, table)) in sections {
-        let section = format!("sinks.{name}");
-        let Some(factory) = SINKS.iter().find(|factory| factory.kind == kind) else {
-            return Err(AppError::UnknownPlugin { section, what: "type of sink", known: known() });
-        };
-        let sink = (factory.build)(table, hub).map_err(|reason| AppError::Plugin { section, reason })?;
-        routes.extend(sink.routes);
-    }
-    Ok(routes)
-}
-
-/// Counts and serves until SIGINT or SIGTERM. `watch` is shown the counting as it begins.
-pub fn serve(settings: &Settings, clock: &Clock, demo: bool, watch: impl FnOnce(&Counting)) -> Result<(), AppError> {
-    let mut counting = Counting::start(settings, clock, Mode::Follow)?;
-    watch(&counting);
-    let served = serve_counted(settings, clock, demo, &mut counting);
-    let stopped = counting.stop();
-    served.and(stopped)
-}
-
-fn serve_counted(settings: &Settings, clock: &Clock, demo: bool, counting: &mut Counting) -> Result<(), AppError> {
-    let refused = |error: std::io::Error| {
-        let reason = match error.kind() {
-            std::io::ErrorKind::AddrInUse => {
-                "another program has the port; stop it or choose another address with --listen".to_owned()
-            }
-            std::io::ErrorKind::PermissionDenied => "not allowed; choose a port above 1023 with --listen".to_owned(),
-            _ => error.to_string(),
-        };
-        AppError::Listen { address: settings.listen, reason }
-    };
-    let listener = TcpListener::bind(settings.listen).map_err(refused)?;
-    listener.set_nonblocking(true).map_err(refused)?;
-    let bound = listener.local_addr().map_err(refused)?;
-    let routes = sink_routes(settings, &counting.hub)?;
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .max_blocking_threads(8)
-        .enable_all()
-        .build()
-        .context("starting the runtime")?;
-    let (mut stopper, stop) = Stopper::new();
-    let served = runtime.block_on(async {
-        let listener = tokio::net::TcpListener::from_std(listener).context("taking over the listener")?;
-        let state = WebState::new(
-            counting.hub.clone(),
-            counting.readers.clone(),
-            clock.clone(),
-            Arc::new(web_settings(settings, demo)),
-        );
-        let server = tokio::spawn(web::serve(listener, state, routes, stop.clone()));
-        tracing::info!("listening on http://{bound}");
-        wait_for_the_end(counting).await?;
-        // Both ends at once: the store works while the last answers leave.
-        counting.begin_stop();
-        stopper.stop();
-        server.await.context("ending the server")?
-    });
-    runtime.shutdown_timeout(Duration::from_millis(500));
-    Ok(served?)
-}
-
-fn web_settings(settings: &Settings, demo: bool) -> WebSettings {
-    let size = |number: NonZeroU32| usize::try_from(number.get()).unwrap_or(usize::MAX);
-    let limits = &settings.server;
-    WebSettings {
-        allowed_hosts: settings.allowed_hosts.clone(),
-        zone: settings.time_zone.clone(),
-        demo,
-        connections: ConnectionLimits {
-            total: size(limits.max_connections),
-            per_address: size(limits.max_connections_per_client),
-            header_time: limits.header_timeout,
-            ..ConnectionLimits::default()
-        },
-        exchanges: ExchangeLimits { handler_time: limits.request_timeout, ..ExchangeLimits::default() },
-    }
-}
-
-/// Resolves on a signal, or when the spine has ended by itself, which only an error makes it do.
-async fn wait_for_the_end(counting: &Counting) -> anyhow::Result<()> {
-    let mut ended = counting.ended.clone();
-    tokio::select! {
-        name = shutdown_signal()? => tracing::info!("stopping: {name}"),
-        () = ended.wait() => {}
-    }
-    Ok(())
-}
-
-#[cfg(unix)]
-fn shutdown_signal() -> anyhow::Result<impl Future<Output = &'static str>> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
-    let mut interrupt = signal(SignalKind::interrupt()).context("listening for SIGINT")?;
-    // A file over the size limit is an error to handle, not a reason to die (SIGXFSZ's default action).
-    let file_size = signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw())).context("ignoring SIGXFSZ")?;
-    Ok(async move {
-        let _held = file_size;
-        tokio::select! {
-            _ = terminate.recv() => "SIGTERM",
-            _ = interrupt.recv() => "SIGINT",
-        }
-    })
-}
-
-#[cfg(not(unix))]
-fn shutdown_signal() -> anyhow::Result<impl Future<Output = &'static str>> {
-    Ok(async {
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-        "Ctrl-C"
-    })
 }

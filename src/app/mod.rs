@@ -1,0 +1,126 @@
+//! The wiring: builds every part, starts it, and stops it in order. The only room that knows all others.
+
+mod counting;
+mod error;
+mod plugins;
+
+use std::net::TcpListener;
+use std::num::NonZeroU32;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+
+pub use counting::{Counting, Mode, open_options, price_table};
+pub use error::AppError;
+
+use crate::clock::Clock;
+use crate::config::Settings;
+use crate::plugin::Stopper;
+use crate::web::exchange::ExchangeLimits;
+use crate::web::server::ConnectionLimits;
+use crate::web::{self, WebSettings, WebState};
+
+/// Counts and serves until SIGINT or SIGTERM. `watch` is shown the counting as it begins.
+pub fn serve(settings: &Settings, clock: &Clock, demo: bool, watch: impl FnOnce(&Counting)) -> Result<(), AppError> {
+    let mut counting = Counting::start(settings, clock, Mode::Follow)?;
+    watch(&counting);
+    let served = serve_counted(settings, clock, demo, &mut counting);
+    let stopped = counting.stop();
+    served.and(stopped)
+}
+
+fn serve_counted(settings: &Settings, clock: &Clock, demo: bool, counting: &mut Counting) -> Result<(), AppError> {
+    let refused = |error: std::io::Error| {
+        let reason = match error.kind() {
+            std::io::ErrorKind::AddrInUse => {
+                "another program has the port; stop it or choose another address with --listen".to_owned()
+            }
+            std::io::ErrorKind::PermissionDenied => "not allowed; choose a port above 1023 with --listen".to_owned(),
+            _ => error.to_string(),
+        };
+        AppError::Listen { address: settings.listen, reason }
+    };
+    let listener = TcpListener::bind(settings.listen).map_err(refused)?;
+    listener.set_nonblocking(true).map_err(refused)?;
+    let bound = listener.local_addr().map_err(refused)?;
+    let routes = plugins::sink_routes(settings, &counting.hub)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .max_blocking_threads(8)
+        .enable_all()
+        .build()
+        .context("starting the runtime")?;
+    let (mut stopper, stop) = Stopper::new();
+    let served = runtime.block_on(async {
+        let listener = tokio::net::TcpListener::from_std(listener).context("taking over the listener")?;
+        let state = WebState::new(
+            counting.hub.clone(),
+            counting.readers.clone(),
+            clock.clone(),
+            Arc::new(web_settings(settings, demo)),
+        );
+        let server = tokio::spawn(web::serve(listener, state, routes, stop.clone()));
+        tracing::info!("listening on http://{bound}");
+        wait_for_the_end(counting).await?;
+        // Both ends at once: the store works while the last answers leave.
+        counting.begin_stop();
+        stopper.stop();
+        server.await.context("ending the server")?
+    });
+    runtime.shutdown_timeout(Duration::from_millis(500));
+    Ok(served?)
+}
+
+fn web_settings(settings: &Settings, demo: bool) -> WebSettings {
+    let size = |number: NonZeroU32| usize::try_from(number.get()).unwrap_or(usize::MAX);
+    let limits = &settings.server;
+    WebSettings {
+        allowed_hosts: settings.allowed_hosts.clone(),
+        zone: settings.time_zone.clone(),
+        demo,
+        connections: ConnectionLimits {
+            total: size(limits.max_connections),
+            per_address: size(limits.max_connections_per_client),
+            header_time: limits.header_timeout,
+            ..ConnectionLimits::default()
+        },
+        exchanges: ExchangeLimits { handler_time: limits.request_timeout, ..ExchangeLimits::default() },
+    }
+}
+
+/// Resolves on a signal, or when the spine has ended by itself, which only an error makes it do.
+async fn wait_for_the_end(counting: &Counting) -> anyhow::Result<()> {
+    let mut ended = counting.ended.clone();
+    tokio::select! {
+        name = shutdown_signal()? => tracing::info!("stopping: {name}"),
+        () = ended.wait() => {}
+    }
+    Ok(())
+}
+
+#[cfg(unix)]
+fn shutdown_signal() -> anyhow::Result<impl Future<Output = &'static str>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate()).context("listening for SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("listening for SIGINT")?;
+    // A file over the size limit is an error to handle, not a reason to die (SIGXFSZ's default action).
+    let file_size = signal(SignalKind::from_raw(rustix::process::Signal::XFSZ.as_raw())).context("ignoring SIGXFSZ")?;
+    Ok(async move {
+        let _held = file_size;
+        tokio::select! {
+            _ = terminate.recv() => "SIGTERM",
+            _ = interrupt.recv() => "SIGINT",
+        }
+    })
+}
+
+#[cfg(not(unix))]
+fn shutdown_signal() -> anyhow::Result<impl Future<Output = &'static str>> {
+    Ok(async {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+        "Ctrl-C"
+    })
+}
