@@ -138,8 +138,12 @@ impl Spine {
                     if self.trouble.take().is_some() {
                         tracing::info!("the database can be written again; nothing was lost");
                     }
+                    let waited = !self.awaited.is_empty();
                     for source in committed.caught_up {
                         self.awaited.remove(source);
+                    }
+                    if waited && self.awaited.is_empty() && self.upkeep.enabled {
+                        tracing::info!("everything that was on disk at the start is counted");
                     }
                     if self.awaited.is_empty() {
                         self.observe_lag(messages);
@@ -200,7 +204,7 @@ impl Spine {
         }
         let prune_due = self.pruned_at.is_none_or(|last| age(last) >= RETENTION_EVERY);
         if self.upkeep.retention_days > 0 && prune_due {
-            match self.store.prune(self.upkeep.retention_days, now, false) {
+            match self.store.prune(self.upkeep.retention_days, now) {
                 Ok(report) => {
                     self.pruned_at = Some(now);
                     if report.responses > 0 {

@@ -16,6 +16,7 @@ pub use error::AppError;
 
 use crate::clock::Clock;
 use crate::config::Settings;
+use crate::hub::{Hub, Snapshot, Statuses};
 use crate::plugin::Stopper;
 use crate::web::exchange::ExchangeLimits;
 use crate::web::server::ConnectionLimits;
@@ -23,14 +24,17 @@ use crate::web::{self, WebSettings, WebState};
 
 /// Counts and serves until SIGINT or SIGTERM. `watch` is shown the counting as it begins.
 pub fn serve(settings: &Settings, clock: &Clock, demo: bool, watch: impl FnOnce(&Counting)) -> Result<(), AppError> {
+    // What is wrong with settings or the address is said before the history is opened or even made.
+    drop(plugins::sink_routes(settings, &Hub::new(Snapshot::default(), Statuses::default()))?);
+    let listener = listen(settings)?;
     let mut counting = Counting::start(settings, clock, Mode::Follow)?;
     watch(&counting);
-    let served = serve_counted(settings, clock, demo, &mut counting);
+    let served = serve_counted(settings, clock, demo, listener, &mut counting);
     let stopped = counting.stop();
     served.and(stopped)
 }
 
-fn serve_counted(settings: &Settings, clock: &Clock, demo: bool, counting: &mut Counting) -> Result<(), AppError> {
+fn listen(settings: &Settings) -> Result<TcpListener, AppError> {
     let refused = |error: std::io::Error| {
         let reason = match error.kind() {
             std::io::ErrorKind::AddrInUse => {
@@ -43,7 +47,17 @@ fn serve_counted(settings: &Settings, clock: &Clock, demo: bool, counting: &mut 
     };
     let listener = TcpListener::bind(settings.listen).map_err(refused)?;
     listener.set_nonblocking(true).map_err(refused)?;
-    let bound = listener.local_addr().map_err(refused)?;
+    Ok(listener)
+}
+
+fn serve_counted(
+    settings: &Settings,
+    clock: &Clock,
+    demo: bool,
+    listener: TcpListener,
+    counting: &mut Counting,
+) -> Result<(), AppError> {
+    let bound = listener.local_addr().context("asking for the address that is listened on")?;
     let routes = plugins::sink_routes(settings, &counting.hub)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
@@ -62,6 +76,9 @@ fn serve_counted(settings: &Settings, clock: &Clock, demo: bool, counting: &mut 
         );
         let server = tokio::spawn(web::serve(listener, state, routes, stop.clone()));
         tracing::info!("listening on http://{bound}");
+        if !bound.ip().is_loopback() {
+            tracing::warn!("other machines can reach this address, and nobody is asked for a password");
+        }
         wait_for_the_end(counting).await?;
         // Both ends at once: the store works while the last answers leave.
         counting.begin_stop();

@@ -50,8 +50,8 @@ pub(super) fn check(settings: &Settings) -> Result<(), AppError> {
 pub(super) fn backup(settings: &Settings, to: &Path) -> Result<(), AppError> {
     must_exist(settings)?;
     if to.exists() {
-        let reason = "it exists already; name a new file".to_owned();
-        return Err(AppError::Store(StoreError::Unusable { path: to.to_owned(), reason }));
+        let words = anyhow::anyhow!("{} exists already; name a new file for the backup", to.display());
+        return Err(AppError::Other(words));
     }
     let backup = Readers::new(&settings.database).backup(to)?;
     printed(&format!("copied the history to {} ({}, checked)\n", backup.path.display(), bytes(backup.size_bytes)))
@@ -59,7 +59,13 @@ pub(super) fn backup(settings: &Settings, to: &Path) -> Result<(), AppError> {
 
 /// Removes the detail of responses older than `days`, or tells what that would remove.
 pub(super) fn prune(settings: &Settings, clock: &Clock, days: u32, dry_run: bool) -> Result<(), AppError> {
-    let report = open(settings, clock)?.prune(days, clock.now(), dry_run)?;
+    let report = if dry_run {
+        // A look needs no lock, so it works beside a running server.
+        must_exist(settings)?;
+        Readers::new(&settings.database).foretell_prune(days, clock.now())?
+    } else {
+        open(settings, clock)?.prune(days, clock.now())?
+    };
     let cutoff = jiff::Timestamp::from_millisecond(UnixMillis(report.cutoff_ms).0)
         .map_or_else(|_| report.cutoff_ms.to_string(), |at| at.strftime("%Y-%m-%d").to_string());
     let verb = if dry_run { "would remove" } else { "removed" };

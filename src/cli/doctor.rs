@@ -20,7 +20,8 @@ const CHECK: Duration = Duration::from_secs(5);
 /// Everything that was found.
 struct Findings {
     roots: Vec<(&'static str, RootStatus)>,
-    history: Result<History, String>,
+    /// None: it is not made yet.
+    history: Option<Result<History, String>>,
     server: Server,
 }
 
@@ -68,9 +69,9 @@ fn probe(settings: &Settings) -> Result<Vec<(&'static str, RootStatus)>, AppErro
     Ok(roots)
 }
 
-fn history(settings: &Settings) -> Result<History, String> {
+fn history(settings: &Settings) -> Option<Result<History, String>> {
     if !settings.database.exists() {
-        return Err("not made yet; `claude-token-monitor` makes it at its first start".to_owned());
+        return None;
     }
     let readers = Readers::new(&settings.database);
     let read = || -> Result<History, StoreError> {
@@ -82,7 +83,7 @@ fn history(settings: &Settings) -> Result<History, String> {
             size_bytes: std::fs::metadata(&settings.database).map_or(0, |meta| meta.len()),
         })
     };
-    read().map_err(|error| error.to_string())
+    Some(read().map_err(|error| error.to_string()))
 }
 
 fn server(address: SocketAddr) -> Server {
@@ -102,7 +103,11 @@ fn server(address: SocketAddr) -> Server {
 impl Findings {
     fn is_well(&self) -> bool {
         let found = self.roots.iter().any(|(_, root)| root.state == "ok");
-        let sound = self.history.as_ref().map_or_else(|_| true, |history| history.facts.recovered.is_none());
+        let sound = match &self.history {
+            None => true,
+            Some(Ok(history)) => history.facts.recovered.is_none(),
+            Some(Err(_)) => false,
+        };
         found && sound && !matches!(self.server, Server::Taken(_))
     }
 
@@ -127,10 +132,13 @@ impl Findings {
         line("\nHistory");
         line(&format!("  database         {}", settings.database.display()));
         match &self.history {
-            Err(reason) => {
+            None => {
+                line("  state            not made yet; `claude-token-monitor` makes it at its first start");
+            }
+            Some(Err(reason)) => {
                 line(&format!("  state            {reason}"));
             }
-            Ok(history) => history.lines(&mut line),
+            Some(Ok(history)) => history.lines(&mut line),
         }
         line("\nServer");
         match &self.server {
@@ -174,8 +182,9 @@ impl Findings {
             "version": env!("CARGO_PKG_VERSION"),
             "roots": roots,
             "database": match &self.history {
-                Ok(history) => history.json(settings),
-                Err(reason) => json!({"path": settings.database, "error": reason}),
+                None => json!({"path": settings.database, "error": "not made yet"}),
+                Some(Ok(history)) => history.json(settings),
+                Some(Err(reason)) => json!({"path": settings.database, "error": reason}),
             },
             "server": {"address": settings.listen, "state": server, "detail": detail},
         })

@@ -22,9 +22,8 @@ pub(super) fn show(hub: Hub, stop: Stop) -> Option<JoinHandle<()>> {
 }
 
 fn run(hub: &Hub, stop: &Stop) {
-    let style =
-        ProgressStyle::with_template("reading transcripts {bar:32} {bytes}/{total_bytes} {bytes_per_sec} {eta}")
-            .unwrap_or_else(|_| ProgressStyle::default_bar());
+    let style = ProgressStyle::with_template("reading transcripts {wide_bar} {bytes}/{total_bytes} {eta}")
+        .unwrap_or_else(|_| ProgressStyle::default_bar());
     let bar = ProgressBar::new(0).with_style(style);
     while !hub.snapshot().ready && !stop.sleep(TICK) {
         let (total, done) = read_so_far(hub);

@@ -1,11 +1,15 @@
 //! `serve` and `ingest`: counting, with and without an end.
 
+use std::sync::atomic::Ordering::Relaxed;
+
 use super::output::{bytes, grouped, print};
 use super::{demo, progress};
 use crate::app::{AppError, Counting, Mode, serve};
 use crate::clock::Clock;
 use crate::config::Settings;
-use crate::store::Readers;
+
+const NOTHING_FOUND: &str =
+    "No transcripts were found. `claude-token-monitor doctor` tells where they were looked for.\n";
 
 /// Counts and serves until stopped.
 pub(super) fn run(settings: &Settings, clock: &Clock) -> Result<(), AppError> {
@@ -34,7 +38,7 @@ pub(super) fn ingest(settings: &Settings, clock: &Clock) -> Result<(), AppError>
     }
     outcome?;
     let snapshot = hub.snapshot();
-    let files = Readers::new(&settings.database).items()?.len();
+    let files: u64 = hub.statuses().values().map(|status| status.files.load(Relaxed)).sum();
     let read: u64 = snapshot.ingest.by_source.values().map(|source| source.tally.bytes).sum();
     let unpriced = match snapshot.totals.unpriced_tokens {
         0 => String::new(),
@@ -50,9 +54,11 @@ pub(super) fn ingest(settings: &Settings, clock: &Clock) -> Result<(), AppError>
         grouped(snapshot.totals.tokens.total()),
         grouped(snapshot.totals.requests),
         grouped(snapshot.sessions),
-        grouped(files as u64),
+        grouped(files),
         bytes(read),
         settings.database.display(),
     );
-    print(&text).map_err(|error| AppError::Other(error.into()))
+    let found = hub.statuses().values().any(|status| status.words().roots.iter().any(|root| root.state == "ok"));
+    let hint = if found { "" } else { NOTHING_FOUND };
+    print(&format!("{text}{hint}")).map_err(|error| AppError::Other(error.into()))
 }

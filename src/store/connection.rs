@@ -31,10 +31,16 @@ pub(super) fn check_pages(db: &mut Connection, budget: Duration) -> Result<bool,
     db.progress_handler(0, None::<fn() -> bool>)?;
     match verdict {
         Ok(verdict) if verdict == "ok" => Ok(true),
-        Ok(verdict) => Err(StoreError::Corrupt { path: PathBuf::new(), reason: verdict }),
+        Ok(verdict) => Err(StoreError::Corrupt { path: PathBuf::new(), reason: one_line(&verdict) }),
         Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::OperationInterrupted) => Ok(false),
         Err(error) => Err(error.into()),
     }
+}
+
+/// What SQLite found, which it spreads over several lines, as a part of a sentence.
+pub(super) fn one_line(verdict: &str) -> String {
+    let lines: Vec<_> = verdict.lines().filter(|line| !line.starts_with("***")).map(str::trim).collect();
+    lines.join("; ")
 }
 
 /// A value of the `meta` table.

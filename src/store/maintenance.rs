@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
-use super::connection::{beside, check_pages, meta, set_meta};
+use super::connection::{beside, check_pages, meta, one_line, set_meta};
 use super::{Store, StoreError, count, items};
 use crate::event::UnixMillis;
 use crate::platform;
@@ -27,7 +27,21 @@ pub(super) fn backup(from: &Connection, to: &Path) -> Result<Backup, StoreError>
     let partial = beside(to, ".partial");
     remove_if_there(&partial).map_err(failed)?;
     platform::create_private_file(&partial).map_err(failed)?;
-    let mut copy = Connection::open(&partial)?;
+    let whole = copy_and_check(from, &partial).and_then(|()| {
+        std::fs::File::open(&partial).and_then(|file| file.sync_all()).map_err(failed)?;
+        std::fs::rename(&partial, to).map_err(failed)
+    });
+    if let Err(error) = whole {
+        // On a full disk the remains of every attempt would take what room is left.
+        remove_if_there(&partial).map_err(failed)?;
+        return Err(error);
+    }
+    let size_bytes = std::fs::metadata(to).map_err(failed)?.len();
+    Ok(Backup { path: to.to_owned(), size_bytes })
+}
+
+fn copy_and_check(from: &Connection, to: &Path) -> Result<(), StoreError> {
+    let mut copy = Connection::open(to)?;
     {
         let steps = rusqlite::backup::Backup::new(from, &mut copy)?;
         // In steps, so that a writer waiting for the source gets its turn.
@@ -36,10 +50,7 @@ pub(super) fn backup(from: &Connection, to: &Path) -> Result<Backup, StoreError>
     copy.pragma_update(None, "journal_mode", "DELETE")?;
     check_pages(&mut copy, Duration::MAX)?;
     copy.close().map_err(|(_, error)| error)?;
-    std::fs::File::open(&partial).and_then(|file| file.sync_all()).map_err(failed)?;
-    std::fs::rename(&partial, to).map_err(failed)?;
-    let size_bytes = std::fs::metadata(to).map_err(failed)?.len();
-    Ok(Backup { path: to.to_owned(), size_bytes })
+    Ok(())
 }
 
 fn remove_if_there(path: &Path) -> std::io::Result<()> {
@@ -141,32 +152,47 @@ pub struct PruneReport {
     pub held: u64,
 }
 
+/// What retention has to remove now.
+pub(super) struct Plan {
+    pub(super) report: PruneReport,
+    /// The present as retention takes it, in UTC milliseconds.
+    today: i64,
+    /// Responses beyond this revision wait for a delivery.
+    held_from: i64,
+}
+
+/// What [`Store::prune`] would do, without doing it.
+pub(super) fn plan(db: &Connection, days: u32, now: UnixMillis) -> Result<Plan, StoreError> {
+    let newest: Option<i64> =
+        db.query_row("SELECT max(at) FROM response WHERE at <= ?1", [now.0.saturating_add(UnixMillis::DAY)], |row| {
+            row.get(0)
+        })?;
+    let today = newest.map_or(now.0, |newest| now.0.min(newest.saturating_add(UnixMillis::DAY)));
+    let cutoff = UnixMillis(today - i64::from(days) * UnixMillis::DAY).utc_day() * UnixMillis::DAY;
+    let held_from: i64 =
+        db.query_row("SELECT coalesce(min(revision), ?1) FROM cursor", [i64::MAX], |row| row.get(0))?;
+    let (responses, held): (i64, i64) = db.query_row(
+        "SELECT count(*) FILTER (WHERE revision <= ?2), count(*) FILTER (WHERE revision > ?2)
+         FROM response WHERE at < ?1",
+        [cutoff, held_from],
+        |row| Ok((row.get(0)?, row.get(1)?)),
+    )?;
+    let report = PruneReport { cutoff_ms: cutoff, responses: count(responses)?, held: count(held)? };
+    Ok(Plan { report, today, held_from })
+}
+
 /// Rows removed in one transaction, so that the write-ahead log stays small and ingest gets its turn.
 const PRUNE_STEP: i64 = 5_000;
 
 impl Store {
     /// Removes the detail of responses older than `days`; rollups, sessions and series stay. Never trusts a clock that
     /// runs ahead: time is at most a day after the newest response.
-    pub fn prune(&mut self, days: u32, now: UnixMillis, dry_run: bool) -> Result<PruneReport, StoreError> {
-        let newest: Option<i64> = self.db.query_row(
-            "SELECT max(at) FROM response WHERE at <= ?1",
-            [now.0.saturating_add(UnixMillis::DAY)],
-            |row| row.get(0),
-        )?;
-        let today = newest.map_or(now.0, |newest| now.0.min(newest.saturating_add(UnixMillis::DAY)));
-        let cutoff = UnixMillis(today - i64::from(days) * UnixMillis::DAY).utc_day() * UnixMillis::DAY;
-        let held_from: i64 =
-            self.db.query_row("SELECT coalesce(min(revision), ?1) FROM cursor", [i64::MAX], |row| row.get(0))?;
-        let (responses, held): (i64, i64) = self.db.query_row(
-            "SELECT count(*) FILTER (WHERE revision <= ?2), count(*) FILTER (WHERE revision > ?2)
-             FROM response WHERE at < ?1",
-            [cutoff, held_from],
-            |row| Ok((row.get(0)?, row.get(1)?)),
-        )?;
-        let report = PruneReport { cutoff_ms: cutoff, responses: count(responses)?, held: count(held)? };
-        if dry_run || responses == 0 {
+    pub fn prune(&mut self, days: u32, now: UnixMillis) -> Result<PruneReport, StoreError> {
+        let Plan { report, today, held_from } = plan(&self.db, days, now)?;
+        if report.responses == 0 {
             return Ok(report);
         }
+        let cutoff = report.cutoff_ms;
         // The floor first: a kill between two steps must not let a re-read bring removed rows back.
         let floor = meta(&self.db, "retention_floor")?.unwrap_or(i64::MIN).max(cutoff);
         set_meta(&self.db, "retention_floor", floor)?;
@@ -218,11 +244,27 @@ impl Store {
     }
 }
 
-/// The full check.
+/// The full check: every page and index, and that the sums by time and for all time are the same.
 pub(super) fn check_everything(db: &Connection, path: &Path) -> Result<(), StoreError> {
+    let damaged = |reason: String| StoreError::Corrupt { path: path.to_owned(), reason };
     let verdict: String = db.query_row("PRAGMA integrity_check(1)", [], |row| row.get(0))?;
-    if verdict == "ok" {
-        return Ok(());
+    if verdict != "ok" {
+        return Err(damaged(one_line(&verdict)));
     }
-    Err(StoreError::Corrupt { path: path.to_owned(), reason: verdict })
+    let columns =
+        "requests, input, output, cache_write_5m, cache_write_1h, cache_read, searches, cost, unpriced_tokens";
+    let sums = columns.split(", ").map(|column| format!("sum({column})")).collect::<Vec<_>>().join(", ");
+    let by_time =
+        format!("SELECT model, sidechain, {sums} FROM rollup GROUP BY model, sidechain HAVING sum(requests) > 0");
+    let for_all_time = format!("SELECT model, sidechain, {columns} FROM series WHERE requests > 0");
+    let differing: i64 = db.query_row(
+        &format!(
+            "WITH a AS ({by_time}), b AS ({for_all_time})
+             SELECT (SELECT count(*) FROM (SELECT * FROM a EXCEPT SELECT * FROM b))
+                  + (SELECT count(*) FROM (SELECT * FROM b EXCEPT SELECT * FROM a))"
+        ),
+        [],
+        |row| row.get(0),
+    )?;
+    if differing == 0 { Ok(()) } else { Err(damaged("the sums by time and for all time differ".to_owned())) }
 }

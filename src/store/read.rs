@@ -94,9 +94,9 @@ impl Readers {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
         let mut db = match idle {
             Some(db) => db,
-            None => self.connect()?,
+            None => self.connect().map_err(|error| self.named(error))?,
         };
-        let outcome = query(&mut db);
+        let outcome = query(&mut db).map_err(|error| self.named(error));
         // A connection that failed may look at a file that has been replaced.
         if outcome.is_ok() {
             let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
@@ -107,10 +107,26 @@ impl Readers {
         outcome
     }
 
+    /// Says which file is damaged.
+    fn named(&self, error: StoreError) -> StoreError {
+        match error {
+            StoreError::Corrupt { reason, .. } => StoreError::Corrupt { path: self.path.clone(), reason },
+            other => other,
+        }
+    }
+
     fn connect(&self) -> Result<Connection, StoreError> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let db = Connection::open_with_flags(&self.path, flags)?;
         db.busy_timeout(Duration::from_secs(2))?;
+        // The first look at the file: with a write-ahead log SQLite needs its index beside it even to read.
+        match db.query_row("PRAGMA schema_version", [], |_| Ok(())) {
+            Err(error) if error.sqlite_error_code() == Some(rusqlite::ErrorCode::ReadOnly) => {
+                let reason = "reading it needs a file beside it, and its directory may not be written".to_owned();
+                return Err(StoreError::Unusable { path: self.path.clone(), reason });
+            }
+            looked => looked?,
+        }
         db.pragma_update(None, "query_only", true)?;
         db.pragma_update(None, "wal_autocheckpoint", 0)?;
         db.pragma_update(None, "cache_size", -2_000)?;
@@ -266,6 +282,11 @@ impl Readers {
     /// Looks at every page, row and index, however long that takes.
     pub fn check_everything(&self) -> Result<(), StoreError> {
         self.at_leisure(|db| super::maintenance::check_everything(db, &self.path))
+    }
+
+    /// What retention of `days` would remove now.
+    pub fn foretell_prune(&self, days: u32, now: UnixMillis) -> Result<super::PruneReport, StoreError> {
+        self.with(|db| Ok(super::maintenance::plan(db, days, now)?.report))
     }
 
     /// Copies the history while it is in use.

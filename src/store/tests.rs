@@ -312,9 +312,10 @@ fn d18_retention_removes_detail_for_good_and_no_sum() {
     bench.commit(&mut store, vec![old.clone(), claim("msg_new", Some("req_2"), 0, 7)]);
     let before = store.snapshot().unwrap();
     let now = bench.options.clock.now();
-    assert_eq!(store.prune(365, now, true).unwrap().responses, 1, "a dry run counts");
+    let foretold = Readers::new(store.path()).foretell_prune(365, now).unwrap();
     assert_eq!(Readers::new(store.path()).facts().unwrap().responses, 2, "and does nothing");
-    assert_eq!(store.prune(365, now, false).unwrap().responses, 1);
+    assert_eq!(store.prune(365, now).unwrap(), foretold);
+    assert_eq!(foretold.responses, 1);
     // The transcript is read again.
     bench.commit(&mut store, vec![old.clone()]);
     let after = store.snapshot().unwrap();
@@ -333,7 +334,7 @@ fn d17_retention_does_not_trust_a_clock_that_runs_ahead() {
     let bench = Bench::new();
     let mut store = bench.open();
     bench.commit(&mut store, vec![claim("msg_1", Some("req_1"), 0, 5)]);
-    let report = store.prune(365, UnixMillis(NOON + 4_000 * UnixMillis::DAY), false).unwrap();
+    let report = store.prune(365, UnixMillis(NOON + 4_000 * UnixMillis::DAY)).unwrap();
     assert_eq!(report.responses, 0);
 }
 
@@ -344,7 +345,7 @@ fn retention_keeps_what_a_delivery_has_not_sent() {
     let old = |id: &str| claim(id, Some("req"), -400 * UnixMillis::DAY, 5);
     bench.commit(&mut store, vec![old("msg_1"), old("msg_2"), claim("msg_3", None, 0, 5)]);
     store.move_cursor("otlp", 1).unwrap();
-    let report = store.prune(365, bench.options.clock.now(), false).unwrap();
+    let report = store.prune(365, bench.options.clock.now()).unwrap();
     assert_eq!((report.responses, report.held), (1, 1));
 }
 
@@ -484,6 +485,19 @@ fn d20_a_backup_taken_while_ingesting_is_whole() {
     Readers::new(restored.path()).check_everything().unwrap();
     sums_agree(&restored);
     assert!((500..=600).contains(&restored.snapshot().unwrap().totals.requests));
+}
+
+#[test]
+fn sums_that_differ_are_damage() {
+    let bench = Bench::new();
+    let mut store = bench.open();
+    bench.commit(&mut store, vec![claim("msg_1", Some("req_1"), 0, 5), claim("msg_2", Some("req_2"), 0, 5)]);
+    let readers = Readers::new(store.path());
+    readers.check_everything().unwrap();
+    store.db.execute("UPDATE rollup SET output = output + 1", []).unwrap();
+    let error = readers.check_everything().unwrap_err();
+    assert!(matches!(&error, StoreError::Corrupt { path, .. } if path == store.path()), "{error}");
+    assert!(error.to_string().ends_with("the sums by time and for all time differ"), "{error}");
 }
 
 #[cfg(unix)]

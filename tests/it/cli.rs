@@ -34,6 +34,78 @@ fn exit_codes_tell_success_from_misuse() {
 }
 
 #[test]
+fn a_backup_never_takes_the_place_of_a_file() {
+    let house = TestHouse::new();
+    house.ingest();
+    let copy = house.path("copy.db");
+    std::fs::write(&copy, "somebody's").unwrap();
+    let path = copy.to_str().unwrap();
+    check(&house, &["db", "backup", path], 1, &[path, "exists already; name a new file"]);
+    assert_eq!(std::fs::read_to_string(&copy).unwrap(), "somebody's");
+}
+
+#[test]
+fn a_damaged_database_is_named_and_not_well() {
+    let house = TestHouse::new();
+    house.ingest();
+    std::fs::write(house.database(), "no database").unwrap();
+    let path = house.database().to_str().unwrap();
+    let doctor = house.run(["doctor"]);
+    assert_eq!(doctor.code(), 3, "{doctor:?}");
+    assert!(doctor.stdout.contains(&format!("the database {path} is damaged")), "{}", doctor.stdout);
+    let copy = house.path("copy.db");
+    check(&house, &["db", "backup", copy.to_str().unwrap()], 78, &[path, "is damaged"]);
+    let left: Vec<_> = std::fs::read_dir(house.root()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+    assert!(!left.iter().any(|name| name.to_string_lossy().starts_with("copy.db")), "{left:?}");
+}
+
+#[test]
+fn what_would_be_pruned_can_be_asked_of_a_running_service() {
+    let house = TestHouse::new();
+    Scribe::new(house.claude()).append("one", 10);
+    let served = house.serve();
+    let foretold = house.run(["db", "prune", "--older-than", "1", "--dry-run"]);
+    assert_eq!(foretold.code(), 0, "{foretold:?}");
+    assert!(foretold.stdout.starts_with("would remove"), "{foretold:?}");
+    check(&house, &["db", "prune", "--older-than", "1"], 78, &["another claude-token-monitor"]);
+    served.kill();
+}
+
+#[test]
+fn nothing_to_read_is_said() {
+    let house = TestHouse::new();
+    let house = {
+        let nowhere = house.path("nowhere");
+        house.reading(nowhere)
+    };
+    assert!(house.ingest().stdout.contains("No transcripts were found"));
+}
+
+#[test]
+fn what_is_wrong_is_said_before_a_database_is_made() {
+    let house = TestHouse::new().with_config("[sinks.nonsense]\n");
+    check(&house, &["serve"], 78, &["[sinks.nonsense]", "known: prometheus"]);
+    assert!(!house.database().exists());
+
+    let house = TestHouse::new();
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    check(&house, &["serve", "--listen", &taken.local_addr().unwrap().to_string()], 1, &["another program"]);
+    assert!(!house.database().exists());
+}
+
+#[test]
+fn an_address_that_others_can_reach_is_warned_about() {
+    let house = TestHouse::new();
+    let served = house.spawn(["--listen", "0.0.0.0:0"]);
+    let log = crate::wait::eventually("a warning", PATIENCE, || {
+        let log = served.log();
+        log.contains("WARN").then_some(log)
+    });
+    assert!(log.contains("other machines can reach"), "{log}");
+    served.kill();
+}
+
+#[test]
 fn a_misspelt_command_is_answered_with_the_one_that_was_meant() {
     check(&TestHouse::new(), &["ingset"], 2, &["ingest"]);
 }

@@ -258,6 +258,11 @@ impl Starting {
         served
     }
 
+    /// Everything it has logged so far.
+    pub(crate) fn log(&self) -> String {
+        log_of(&self.log)
+    }
+
     /// Waits for an end that is expected.
     pub(crate) fn end(mut self) -> (ExitStatus, String) {
         let status = self.child.wait("the end of a service that cannot start");

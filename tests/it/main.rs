@@ -10,6 +10,7 @@ mod docs;
 mod faults;
 mod fixtures;
 mod house;
+mod inputs;
 mod machine;
 mod parts;
 mod prometheus;

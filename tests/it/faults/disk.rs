@@ -171,5 +171,8 @@ fn d16_a_database_that_may_not_be_written_is_named() {
     let house = unprivileged(house);
     std::fs::set_permissions(database.parent().unwrap(), Permissions::from_mode(0o555)).unwrap();
     refused(&house, &database);
+    let doctor = house.run(["doctor"]);
+    assert_eq!(doctor.code(), 3, "{doctor:?}");
+    assert!(doctor.stdout.contains("its directory may not be written"), "{doctor:?}");
     std::fs::set_permissions(database.parent().unwrap(), Permissions::from_mode(0o755)).unwrap();
 }

@@ -27,6 +27,13 @@ enum Step {
     RewriteSameSize {
         file: usize,
     },
+    RewriteLonger {
+        file: usize,
+    },
+    /// A second name for the same file.
+    HardLink {
+        file: usize,
+    },
     Delete {
         file: usize,
     },
@@ -55,6 +62,8 @@ fn step() -> impl Strategy<Value = Step> {
         1 => file.clone().prop_map(|file| Step::CopyAndTruncate { file }),
         1 => file.clone().prop_map(|file| Step::Shorten { file }),
         1 => file.clone().prop_map(|file| Step::RewriteSameSize { file }),
+        1 => file.clone().prop_map(|file| Step::RewriteLonger { file }),
+        1 => file.clone().prop_map(|file| Step::HardLink { file }),
         1 => file.clone().prop_map(|file| Step::Delete { file }),
         1 => (file, 1..6u64).prop_map(|(file, count)| Step::Replace { file, count }),
         1 => Just(Step::MoveDirectory),
@@ -155,6 +164,22 @@ impl World {
                     self.data.write(&name, content);
                 }
             }
+            Step::RewriteLonger { file } => {
+                let name = self.name(file);
+                let lines = self.content(&name).len() / line(100_000).len();
+                if self.data.at(&name).exists() {
+                    let content = self.fresh(lines as u64 + 2);
+                    self.data.write(&name, content);
+                }
+            }
+            Step::HardLink { file } => {
+                let name = self.name(file);
+                if self.data.at(&name).exists() {
+                    self.rotations += 1;
+                    let second = format!("{}/second-{}.jsonl", self.dir(), self.rotations);
+                    std::fs::hard_link(self.data.at(&name), self.data.at(&second)).unwrap();
+                }
+            }
             Step::Delete { file } => {
                 if self.data.at(&self.name(file)).exists() {
                     std::fs::remove_file(self.data.at(&self.name(file))).unwrap();
@@ -203,10 +228,10 @@ impl World {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 96, max_shrink_iters: 200, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 500, max_shrink_iters: 200, ..ProptestConfig::default() })]
 
     #[test]
-    fn every_line_that_stood_during_a_run_is_claimed(steps in prop::collection::vec(step(), 1..24)) {
+    fn d6_every_line_that_stood_during_a_run_is_claimed(steps in prop::collection::vec(step(), 1..31)) {
         let mut world = World::new();
         for step in &steps {
             world.step(step);
