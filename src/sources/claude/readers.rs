@@ -172,12 +172,10 @@ impl<'a> Reader<'a> {
             look_again = look_again.into_iter().chain(rest).min();
             if rest.is_none() && tail_taken != next.size {
                 tail_taken = next.size;
-                if is_whole(buffer.waiting()) {
-                    // Its newline may still come, and then it is read again: nothing of it is remembered but its claims.
-                    let mut aside = Parsed::default();
-                    parser.line(buffer.waiting(), &mut file_context.clone(), &mut aside);
-                    merged.take(&mut aside.records);
-                }
+                // Its newline may still come, and then it is read again: nothing of it is remembered but its claims.
+                let mut claims = Vec::new();
+                parser.unfinished_line(buffer.waiting(), &file_context, &mut claims);
+                merged.take(&mut claims);
             }
         }
 
@@ -318,11 +316,6 @@ fn begins_as_utf16(file: &mut File) -> io::Result<bool> {
 fn rest_left(now: UnixMillis, written: UnixMillis) -> Option<Duration> {
     let age = Duration::from_millis(u64::try_from(now.0.saturating_sub(written.0)).unwrap_or(0));
     TAIL_REST.checked_sub(age).filter(|left| !left.is_zero())
-}
-
-/// Whether bytes are one complete JSON object.
-fn is_whole(line: &[u8]) -> bool {
-    line.trim_ascii_start().starts_with(b"{") && serde_json::from_slice::<serde::de::IgnoredAny>(line).is_ok()
 }
 
 fn millis(nanoseconds: i64) -> UnixMillis {

@@ -87,6 +87,18 @@ impl Parser {
         }
     }
 
+    /// Reads a last line that has no line feed and may never get one. Only records that stand whole on it count: what is
+    /// broken may be half of one, so nothing is searched for and nothing is called an error.
+    pub fn unfinished_line(&mut self, line: &[u8], file: &FileContext, out: &mut Vec<UsageRecord>) {
+        let (mut file, mut parsed) = (file.clone(), Parsed::default());
+        if let Some(rest) = self.read(repair::trim(line), &mut file, &mut parsed)
+            && let Some(repaired) = repair::repaired(rest)
+        {
+            self.read(&repaired, &mut file, &mut parsed);
+        }
+        out.append(&mut parsed.records);
+    }
+
     /// Reads every value of the line: a lost line feed puts two records on one. Returns what is no JSON.
     fn read<'l>(&mut self, line: &'l [u8], file: &mut FileContext, out: &mut Parsed) -> Option<&'l [u8]> {
         let mut values = Deserializer::from_slice(line).into_iter::<Object<Envelope<'l>>>();

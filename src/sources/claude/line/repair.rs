@@ -19,7 +19,9 @@ pub(super) fn trim(line: &[u8]) -> &[u8] {
 }
 
 /// A copy that a strict parser reads, if the line differs from it: bytes that are not UTF-8 and surrogates without
-/// their other half become U+FFFD, control characters become spaces, and `NaN` and `Infinity` become empty texts.
+/// their other half become U+FFFD, control characters become spaces, and numbers that no float holds (`NaN`, `Infinity`,
+/// `1e999`) become -1, which is no count, no price and no time. Behind a cut-off record, strings and what stands between
+/// them may be taken for each other; no repair breaks either.
 pub(super) fn repaired(line: &[u8]) -> Option<Vec<u8>> {
     let mut copy = String::from_utf8_lossy(line).into_owned().into_bytes();
     let mut inside_string = false;
@@ -29,8 +31,8 @@ pub(super) fn repaired(line: &[u8]) -> Option<Vec<u8>> {
         match *byte {
             b'"' => inside_string = !inside_string,
             0..0x20 => *byte = b' ',
-            b'\\' if inside_string => length = repair_escape(copy.split_at_mut(at).1),
-            b'N' | b'I' | b'-' if !inside_string => length = repair_number(copy.split_at_mut(at).1),
+            b'\\' => length = repair_escape(copy.split_at_mut(at).1),
+            b'N' | b'I' | b'-' | b'0'..=b'9' if !inside_string => length = repair_number(copy.split_at_mut(at).1),
             _ => {}
         }
         at += length;
@@ -60,16 +62,26 @@ fn surrogate(text: &[u8]) -> Option<u16> {
 
 /// The number or word at the start of `text`: how long it is.
 fn repair_number(text: &mut [u8]) -> usize {
-    for word in ["NaN", "Infinity", "-Infinity"] {
-        if text.starts_with(word.as_bytes())
-            && let Some(place) = text.get_mut(..word.len())
-        {
-            place.fill(b' ');
-            place[..2].copy_from_slice(b"\"\"");
-            return word.len();
-        }
+    let is_part = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'-' | b'.');
+    let length = text.iter().position(|byte| !is_part(byte)).unwrap_or(text.len());
+    let (number, rest) = text.split_at_mut(length);
+    let ends = rest.first().is_none_or(|byte| matches!(byte, b',' | b'}' | b']' | b' ' | b'\t' | b'\r'));
+    if ends && is_beyond_floats(number) {
+        number.fill(b' ');
+        number[..2].copy_from_slice(b"-1");
     }
-    1
+    length
+}
+
+fn is_beyond_floats(number: &[u8]) -> bool {
+    match number {
+        b"NaN" | b"Infinity" | b"-Infinity" => true,
+        // No shorter number is too large for a float.
+        [b'-' | b'0'..=b'9', _, _, _, _, ..] => {
+            std::str::from_utf8(number).is_ok_and(|number| number.parse().is_ok_and(f64::is_infinite))
+        }
+        _ => false,
+    }
 }
 
 /// Where records may start after the line's own start, in order. Known by the first member of every kind of line that
@@ -140,8 +152,12 @@ mod tests {
         check(br#"{"a":"\\ud83d"}"#, None);
         check(br#"{"a":"\ud83"#, None);
         check(br#"{"a":"\"#, None);
-        check(br#"{"a":NaN,"b":-Infinity}"#, Some(r#"{"a":"" ,"b":""       }"#));
+        check(br#"{"a":NaN,"b":-Infinity}"#, Some(r#"{"a":-1 ,"b":-1       }"#));
         check(br#"{"a":"NaN","b":-1}"#, None);
+        check(br#"{"a":1e999,"b":[-1e999]}"#, Some(r#"{"a":-1   ,"b":[-1    ]}"#));
+        check(br#"{"a":1e300,"b":"1e999","c":1e-999}"#, None);
+        // Behind a string that was cut off.
+        check(br#"{"a":"b{"a":"\ud83d\"NaN"}"#, Some(r#"{"a":"b{"a":"\ufffd\"NaN"}"#));
     }
 
     #[test]

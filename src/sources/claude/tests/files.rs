@@ -79,6 +79,27 @@ fn a_last_line_without_newline_counts_once_it_has_rested() {
 }
 
 #[test]
+fn a_last_line_without_newline_may_be_as_odd_as_any_other() {
+    let check = |text: &[u8], expected: &[u64]| {
+        let (data, mut stored) = (Data::new(), Stored::default());
+        data.write("a.jsonl", text);
+        data.age("a.jsonl");
+        assert_eq!(data.read(&mut stored).sorted(), expected, "{}", text.escape_ascii());
+        assert_eq!(data.checkpoint(&stored, "a.jsonl").tally, LineTally::default(), "it may go on");
+    };
+    let (first, second) = (line(1), line(2));
+    let (first, second) = (first.trim_end(), second.trim_end());
+    check(format!("{first}\0\0\0").as_bytes(), &[1]);
+    check(format!("\0\0\0{first}").as_bytes(), &[1]);
+    check(format!("\u{feff}{first}").as_bytes(), &[1]);
+    check(format!("{first}{second}").as_bytes(), &[1, 2]);
+    check(format!("{first}\r{second}\r").as_bytes(), &[1, 2]);
+    check(first.replacen('{', "{\"costUSD\":NaN,", 1).as_bytes(), &[1]);
+    check(format!("{first}{}", second.trim_end_matches('}')).as_bytes(), &[1]);
+    check(b"12", &[]);
+}
+
+#[test]
 fn a_line_left_without_newline_by_an_earlier_run_is_taken() {
     let (data, mut stored) = (Data::new(), Stored::default());
     data.write("a.jsonl", line(1).trim_end());

@@ -47,6 +47,16 @@ fn of_a_wrong_encoding_cost_nothing_but_themselves() {
 }
 
 #[test]
+fn of_numbers_that_no_float_holds() {
+    let digits = "9".repeat(400);
+    for number in ["NaN", "-Infinity", "1e400", "-1e400", &digits] {
+        check(line("", "", &format!(r#","input_tokens":{number}"#)), "opus 0/7/0/0/9");
+        check(line(&format!(r#","timestamp":{number}"#), "", ""), PLAIN);
+        check(line(&format!(r#","x":[{number} ]"#), "", ""), PLAIN);
+    }
+}
+
+#[test]
 fn that_are_no_json() {
     let record = line("", "", "");
     for text in ["not json at all", "{}}", "{", "\"", "{\"a\":1,}", "\u{FFFD}garbage\0\u{1}", "{]", "nul", "{\"usage\""]
@@ -92,6 +102,12 @@ fn of_a_record_behind_the_remains_of_another() {
     }
     check(format!("{{\"a\":{record}{record}"), "opus 3/7/0/0/9 + opus 3/7/0/0/9 + spliced");
     check(format!("{record}{{\"a\":{record}"), "opus 3/7/0/0/9 + opus 3/7/0/0/9 + spliced");
+    // What has to be repaired is repaired on both sides of the break.
+    for branch in ["\\ud83d", "a\0", "\\ud83d\\\" NaN "] {
+        let odd = line(&format!(r#","gitBranch":"{branch}""#), r#","content":"NaN Infinity""#, "");
+        check(format!("{{\"a\":1,\"b{odd}"), spliced);
+        check(format!("{{\"a\":1,\"b\"{odd}"), spliced);
+    }
     // What the remains of a line hold inside is no record.
     check(r#"{"uuid":"u1","message":{"content":[{"type":"text","text":"usage"}"#, "malformed");
 }

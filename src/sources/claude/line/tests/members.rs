@@ -101,12 +101,10 @@ fn with_impossible_numbers_are_put_aside() {
     for value in ["100000001", "1e12", "\"1e12\""] {
         check(line("", "", &format!(r#","input_tokens":{value}"#)), "implausible");
     }
-    for value in ["1e30", "99999999999999999999", "\"1e999\""] {
+    for value in ["1e30", "99999999999999999999", "1e999", "\"1e999\""] {
         check(line("", "", &format!(r#","input_tokens":{value}"#)), "opus 0/7/0/0/9");
     }
     check(line("", "", r#","input_tokens":-5"#), "opus 0/7/0/0/9");
-    // Beyond what a JSON number can say: the line itself is refused.
-    check(line("", "", r#","input_tokens":1e999"#), "malformed");
     check(line("", "", r#","x":NaN,"y":-Infinity"#), PLAIN);
 }
 
