@@ -5,6 +5,7 @@
 
 mod claim;
 mod context;
+mod edges;
 mod envelope;
 pub(super) mod intern;
 mod json;
@@ -23,6 +24,7 @@ pub use self::context::FileContext;
 pub use self::repair::is_utf16;
 
 use self::claim::Claims;
+use self::edges::Edges;
 use self::envelope::{Envelope, Line};
 use self::intern::cut;
 use self::json::{Object, Scalar};
@@ -57,6 +59,7 @@ pub struct Parser {
     claims: Claims,
     usage: Finder<'static>,
     cost_state: Finder<'static>,
+    edges: Edges,
 }
 
 impl Parser {
@@ -67,6 +70,7 @@ impl Parser {
             // With both quotes and without a colon: quoted text spells them `\"`, and a colon may have space before it.
             usage: Finder::new("\"usage\""),
             cost_state: Finder::new("\"cost-state\""),
+            edges: Edges::new(),
         }
     }
 
@@ -82,8 +86,20 @@ impl Parser {
             if let Some(rest) = self.read(record, file, out) {
                 self.salvage(rest, file, out);
             }
-        } else if !looks_whole(record) {
+        } else if looks_whole(record) {
+            self.remember(record, file);
+        } else {
             self.salvage(record, file, out);
+        }
+    }
+
+    /// Keeps the time and the working directory of a line without usage for later lines that state neither.
+    fn remember(&self, record: &[u8], file: &mut FileContext) {
+        if let Some(at) = self.edges.timestamp(record).filter(|at| !time::is_odd(*at, self.now)) {
+            file.last_at = Some(at);
+        }
+        if let Some(cwd) = self.edges.cwd(record) {
+            remember_cwd(&cwd, file);
         }
     }
 
@@ -146,11 +162,9 @@ impl Parser {
             }
             return;
         }
-        let Some(line) = envelope.with_usage() else { return };
-        if let Some(cwd) = line.cwd.as_deref().map(|cwd| cut(cwd, LONGEST_CWD))
-            && file.last_cwd.as_deref() != Some(cwd)
-        {
-            file.last_cwd = Some(Arc::from(cwd));
+        let Some(line) = envelope.with_usage() else { return self.remember(text, file) };
+        if let Some(cwd) = line.cwd.as_deref() {
+            remember_cwd(cwd, file);
         }
         if Claims::is_notice(&line) {
             if line.is_api_error {
@@ -163,6 +177,13 @@ impl Parser {
         if line.at.is_some_and(|at| !time::is_odd(at, self.now)) {
             file.last_at = line.at;
         }
+    }
+}
+
+fn remember_cwd(cwd: &str, file: &mut FileContext) {
+    let cwd = cut(cwd, LONGEST_CWD);
+    if file.last_cwd.as_deref() != Some(cwd) {
+        file.last_cwd = Some(Arc::from(cwd));
     }
 }
 

@@ -75,3 +75,14 @@ fn lines_read_one_by_one_say_the_same() {
     }
     assert_eq!(parts, whole);
 }
+
+#[test]
+fn lines_without_usage_lend_their_time_and_directory() {
+    let prompt =
+        r#"{"type":"user","timestamp":"2026-11-20T09:00:00.000Z","cwd":"/nowhere/prompted","message":{"role":"user"}}"#;
+    let bare = line(r#","timestamp":null,"cwd":null"#, "", "");
+    let parsed = parse(&[prompt.to_owned(), bare]);
+    let [record] = &parsed.records[..] else { panic!("{:?}", parsed.records) };
+    assert_eq!((record.first_at.0, &*record.owner.project), (1_795_165_200_000, "/nowhere/prompted"));
+    assert!(record.usage.flags.has(crate::event::UsageFlags::ESTIMATED_TIME));
+}
