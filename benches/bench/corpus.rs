@@ -24,7 +24,7 @@ pub(crate) fn gibibyte() -> Corpus {
 
 /// About a million responses with hardly any conversation around them.
 pub(crate) fn million() -> Corpus {
-    made("million", &Plan { bytes: 1_150_000_000, noise: Noise::None, content_percent: 0, ..Plan::default() })
+    made("million", &Plan { bytes: 1_470_000_000, noise: Noise::None, content_percent: 0, ..Plan::default() })
 }
 
 fn made(name: &str, plan: &Plan) -> Corpus {

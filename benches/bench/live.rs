@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use crate::corpus::Corpus;
 use crate::process::{Run, memory, pause, processor, run};
-use crate::report::{Report, bytes, mebibytes, median, milliseconds, percent, quantile};
+use crate::report::{Report, mebibytes, median, milliseconds, percent, quantile};
 
 const LINES: u32 = 300;
 const IDLE: Duration = Duration::from_secs(20);
@@ -17,7 +17,6 @@ const IDLE: Duration = Duration::from_secs(20);
 pub(crate) fn measure(corpus: &Corpus, report: &mut Report) {
     let place = Run::new();
     run(place.ours(&corpus.root, &["ingest"]));
-    per_response(&place.database(), report);
     let (served, address) = place.serve(&corpus.root);
 
     pause(Duration::from_secs(3));
@@ -80,15 +79,4 @@ fn line(n: u64) -> String {
         },
     });
     format!("{line}\n")
-}
-
-/// What one response takes in the file, everything included.
-fn per_response(database: &Path, report: &mut Report) {
-    let db = rusqlite::Connection::open(database).unwrap();
-    db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
-    let responses: f64 = db.query_row("SELECT count(*) FROM token_usage", [], |row| row.get(0)).unwrap();
-    drop(db);
-    #[expect(clippy::cast_precision_loss, reason = "far below 2^53")]
-    let size = std::fs::metadata(database).unwrap().len() as f64;
-    report.below("disk for each response, everything included", size / responses, 200.0, bytes);
 }

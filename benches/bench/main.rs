@@ -2,8 +2,8 @@
 //! in turns: a machine that gets slower half-way slows all of them. Run by `make bench`; prints a Markdown table.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark stops at the first thing that goes wrong")]
 
-mod api;
 mod corpus;
+mod history;
 mod live;
 mod process;
 mod reading;
@@ -17,6 +17,6 @@ fn main() {
     println!("{} files, {} bytes, {} responses\n", corpus.files, corpus.bytes, corpus.responses);
     reading::measure(&corpus, &mut report);
     live::measure(&corpus, &mut report);
-    api::measure(&mut report);
+    history::measure(&mut report);
     report.print();
 }

@@ -1,10 +1,11 @@
-//! How long answers take when the history is long.
+//! A long history: what a response takes on disk, and how long answers take.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use crate::corpus::million;
 use crate::process::{Run, run};
-use crate::report::{Report, milliseconds, quantile};
+use crate::report::{Report, bytes, milliseconds, quantile};
 
 const QUESTIONS: [&str; 6] = [
     "/api/v1/stats/current",
@@ -19,10 +20,15 @@ pub(crate) fn measure(report: &mut Report) {
     let corpus = million();
     let place = Run::new();
     run(place.ours(&corpus.root, &["ingest"]));
+    per_response(&place.database(), report);
     let (_served, address) = place.serve(&corpus.root);
     let agent = ureq::Agent::new_with_defaults();
     for question in QUESTIONS {
         let url = format!("http://{address}{question}");
+        if agent.get(&url).call().is_err() {
+            report.note(&format!("`{question}`"), "no answer".into());
+            continue;
+        }
         let times: Vec<Duration> = (0..200)
             .map(|_| {
                 let since = Instant::now();
@@ -33,4 +39,15 @@ pub(crate) fn measure(report: &mut Report) {
         let what = format!("`{question}` at {} responses, 99th percentile", corpus.responses);
         report.below(&what, quantile(&times, 0.99), 0.005, milliseconds);
     }
+}
+
+/// What one response takes in the file, everything included.
+fn per_response(database: &Path, report: &mut Report) {
+    let db = rusqlite::Connection::open(database).unwrap();
+    db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+    let responses: f64 = db.query_row("SELECT count(*) FROM token_usage", [], |row| row.get(0)).unwrap();
+    drop(db);
+    #[expect(clippy::cast_precision_loss, reason = "far below 2^53")]
+    let size = std::fs::metadata(database).unwrap().len() as f64;
+    report.below("disk for each of a million responses, everything included", size / responses, 200.0, bytes);
 }
