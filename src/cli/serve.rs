@@ -23,7 +23,7 @@ const NOT_THERE: [(&str, &str); 2] = [
 /// Counts and serves until stopped.
 pub(super) fn run(settings: &Settings, clock: &Clock) -> Result<(), AppError> {
     for (name, truth) in NOT_THERE {
-        if SystemVars.get(name).is_some_and(|value| !value.is_empty()) {
+        if SystemVars.var(name).is_some_and(|value| !value.is_empty()) {
             tracing::warn!("{name} is set, but {truth}");
         }
     }
