@@ -5,13 +5,13 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, never, select, tick};
+use crossbeam_channel::{Receiver, after, never, select, tick};
 
 use crate::clock::Clock;
 use crate::event::UnixMillis;
 use crate::hub::{Commit, Hub, IngestTotals};
 use crate::plugin::{SourceMessage, Stop};
-use crate::store::{Store, StoreError};
+use crate::store::{LogLength, Store, StoreError};
 
 /// A transaction ends when it holds this many claims: enough to make commits rare in a first read, and few enough for
 /// memory.
@@ -23,6 +23,10 @@ const MESSAGES_PER_COMMIT: usize = 1_024;
 /// How long a transaction of the first catch-up waits for more: nobody is shown its numbers yet, and every page is
 /// then written once rather than once a file.
 const CATCH_UP_PATIENCE: Duration = Duration::from_millis(200);
+
+/// How long nothing must have come before the write-ahead log is folded in: whoever waits for a line does not wait for
+/// the disk.
+const QUIET: Duration = Duration::from_millis(300);
 
 /// How often detail that has grown too old is looked for.
 const RETENTION_EVERY: Duration = Duration::from_secs(86_400);
@@ -75,12 +79,17 @@ impl Ingest {
         spine.publish(None)?;
         let hourly = if upkeep.enabled { tick(Duration::from_secs(3_600)) } else { never() };
         loop {
+            let quiet = if spine.store.log_length() == LogLength::Short { never() } else { after(QUIET) };
             let message = select! {
                 recv(inbox) -> message => message,
                 recv(damage) -> reason => match reason {
                     Ok(reason) => return Err(StoreError::Corrupt { path: spine.store.path().to_owned(), reason }),
                     Err(_) => inbox.recv(),
                 },
+                recv(quiet) -> _ => {
+                    spine.fold_log();
+                    continue;
+                }
                 recv(hourly) -> _ => {
                     spine.maintain();
                     continue;
@@ -91,6 +100,9 @@ impl Ingest {
             let messages = gather(message, &inbox, patience);
             if !spine.commit(&messages)? {
                 break;
+            }
+            if spine.store.log_length() == LogLength::TooLong {
+                spine.fold_log();
             }
         }
         Ok(spine.store)
@@ -156,6 +168,8 @@ impl Spine {
                         tracing::error!(%error, "cannot store what was read; will try again until it works");
                     }
                     self.trouble = Some(error.to_string());
+                    // On a full disk this may make room.
+                    self.fold_log();
                     self.publish(None).or_else(|error| if error.is_passing() { Ok(()) } else { Err(error) })?;
                 }
                 Err(error) => return Err(error),
@@ -164,6 +178,14 @@ impl Spine {
                 return Ok(false);
             }
             pause = (pause * 2).min(Duration::from_secs(10));
+        }
+    }
+
+    /// Folds the write-ahead log in. That it cannot be done now, because the disk is full or somebody reads, is no
+    /// trouble of its own: it is tried again.
+    fn fold_log(&self) {
+        if let Err(error) = self.store.fold_log() {
+            tracing::debug!(%error, "could not fold the write-ahead log in");
         }
     }
 

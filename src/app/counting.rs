@@ -19,7 +19,7 @@ use crate::store::{OpenOptions, Opened, Readers, Store, StoreError};
 use crate::supervise::{Configured, Surroundings};
 
 /// How many messages may wait for the spine. With the size of a batch this bounds the memory of a first read.
-const INBOX: usize = 64;
+const INBOX: usize = 128;
 
 /// How long the spine may take to store what it holds once the house stops.
 const STOP_WITHIN: Duration = Duration::from_millis(4_500);

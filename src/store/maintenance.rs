@@ -244,6 +244,39 @@ impl Store {
     }
 }
 
+/// A write-ahead log that is worth folding in.
+const LONG_LOG: u64 = 4 * 1024 * 1024;
+
+/// One that must not get longer, whoever has to wait for it.
+const LONGEST_LOG: u64 = 32 * 1024 * 1024;
+
+/// How urgent it is to fold the write-ahead log into the database.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogLength {
+    Short,
+    /// Fold it when there is nothing else to do: it takes the disk tens of milliseconds.
+    Long,
+    /// Fold it now.
+    TooLong,
+}
+
+impl Store {
+    /// How long the write-ahead log has grown.
+    pub fn log_length(&self) -> LogLength {
+        match std::fs::metadata(beside(&self.path, "-wal")).map_or(0, |meta| meta.len()) {
+            LONGEST_LOG.. => LogLength::TooLong,
+            LONG_LOG.. => LogLength::Long,
+            _ => LogLength::Short,
+        }
+    }
+
+    /// Folds the write-ahead log into the database and empties it, as far as readers allow.
+    pub fn fold_log(&self) -> Result<(), StoreError> {
+        self.db.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))?;
+        Ok(())
+    }
+}
+
 /// The full check: every page and index, and that the sums by time and for all time are the same.
 pub(super) fn check_everything(db: &Connection, path: &Path) -> Result<(), StoreError> {
     let damaged = |reason: String| StoreError::Corrupt { path: path.to_owned(), reason };

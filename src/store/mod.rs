@@ -25,7 +25,7 @@ mod write;
 
 use std::path::PathBuf;
 
-pub use maintenance::{Backup, PruneReport, Recovery, backup_path, latest_backup};
+pub use maintenance::{Backup, LogLength, PruneReport, Recovery, backup_path, latest_backup};
 pub use open::{OpenOptions, Opened};
 pub use read::{DayRow, Facts, ItemRow, Readers, UnpricedModel};
 pub use reprice::Repriced;
