@@ -226,29 +226,26 @@ pub(crate) struct Starting {
 
 impl Starting {
     /// Waits for the address, but not for the first catch-up.
-    pub(crate) fn listening(mut self) -> Served {
+    pub(crate) fn listening(self) -> Served {
+        self.listening_unless_gone().unwrap_or_else(|log| panic!("ended before it listened:\n{log}"))
+    }
+
+    /// Waits for the address; where it ends instead, gives its log.
+    pub(crate) fn listening_unless_gone(mut self) -> Result<Served, String> {
         let address = eventually("the line `listening on http://…`", PATIENCE, || {
             let log = log_of(&self.log);
-            if let Some(status) = self.child.0.try_wait().unwrap() {
-                panic!("ended with {status} before it listened:\n{log}");
+            if self.child.0.try_wait().unwrap().is_some() {
+                return Some(Err(log));
             }
             let (_, rest) = log.split_once("listening on http://")?;
-            rest.split_once(|c: char| c.is_whitespace() || c == '"').map(|(address, _)| address.to_owned())
-        });
+            rest.split_once(|c: char| c.is_whitespace() || c == '"').map(|(address, _)| Ok(address.to_owned()))
+        })?;
         let agent = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .timeout_global(Some(Duration::from_secs(30)))
             .build()
             .into();
-        Served { child: self.child, log: self.log, address, agent }
-    }
-
-    /// Waits for the address or for its end, whichever comes first.
-    pub(crate) fn listens_or_is_gone(&mut self) {
-        eventually("listening or an end", PATIENCE, || {
-            let gone = self.child.0.try_wait().unwrap().is_some();
-            (gone || log_of(&self.log).contains("listening on http://")).then_some(())
-        });
+        Ok(Served { child: self.child, log: self.log, address, agent })
     }
 
     /// Waits until the first catch-up is stored and served.
@@ -331,16 +328,29 @@ impl Served {
         Counts::of_row(&self.json("/api/v1/stats/current")["totals"])
     }
 
+    /// The same, if there is an answer.
+    fn try_counts(&self) -> Option<Counts> {
+        let (_, body) = self.ask("/api/v1/stats/current").filter(|(status, _)| *status == 200)?;
+        Some(Counts::of_row(&serde_json::from_str::<Value>(&body).ok()?["totals"]))
+    }
+
     pub(crate) fn wait_ready(&self) {
         eventually("readiness", PATIENCE * 2, || (self.ask("/-/ready")?.0 == 200).then_some(()));
+    }
+
+    /// Waits until the API shows what is expected or the process is gone, whichever comes first.
+    pub(crate) fn wait_counts_or_end(&mut self, expected: Counts) {
+        eventually("what was written, or an end", PATIENCE, || {
+            let gone = self.child.0.try_wait().unwrap().is_some();
+            (gone || self.try_counts() == Some(expected)).then_some(())
+        });
     }
 
     /// Waits until the API shows what is expected, and says what it shows instead if it never does.
     pub(crate) fn wait_counts(&self, expected: Counts, limit: Duration) {
         let mut last = None;
         let reached = crate::wait::within(limit, || {
-            let (_, body) = self.ask("/api/v1/stats/current")?;
-            let now = Counts::of_row(&serde_json::from_str::<Value>(&body).ok()?["totals"]);
+            let now = self.try_counts()?;
             last = Some(now);
             (now == expected).then_some(())
         });

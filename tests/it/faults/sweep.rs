@@ -5,13 +5,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
 
 use crate::counts::Counts;
 use crate::house::TestHouse;
 use crate::parts;
 use crate::scribe::Scribe;
-use crate::wait::pause;
 
 /// Everything by which `SQLite` changes a file.
 const CALLS: &str = "pwrite64,write,fsync,fdatasync,ftruncate,rename,unlink";
@@ -117,12 +115,12 @@ impl Sweep<'_> {
 fn live(house: TestHouse, prefix: Vec<String>) -> (TestHouse, Counts) {
     let house = house.through(prefix);
     let mut scribe = Scribe::new(house.claude());
-    let mut serving = house.spawn::<&str>([]);
-    serving.listens_or_is_gone();
-    for _ in 0..5 {
-        scribe.append("live", 3);
-        pause(Duration::from_millis(15));
+    if let Ok(mut served) = house.spawn::<&str>([]).listening_unless_gone() {
+        for _ in 0..5 {
+            scribe.append("live", 3);
+            served.wait_counts_or_end(scribe.written);
+        }
+        served.kill();
     }
-    serving.kill();
     (house.through::<&str>([]), scribe.written)
 }
