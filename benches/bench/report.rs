@@ -54,7 +54,7 @@ pub(crate) fn mebibytes(kib: f64) -> String {
 }
 
 pub(crate) fn ratio(value: f64) -> String {
-    format!("{value:.2} x")
+    format!("{value:.3} x")
 }
 
 pub(crate) fn percent(value: f64) -> String {
