@@ -15,7 +15,7 @@ use tempfile::TempDir;
 
 use crate::counts::Counts;
 use crate::scrape::Scrape;
-use crate::wait::{PATIENCE, eventually};
+use crate::wait::{PATIENCE, eventually, within};
 
 const BINARY: &str = env!("CARGO_BIN_EXE_claude-token-monitor");
 
@@ -340,16 +340,17 @@ impl Served {
 
     /// Waits until the API shows what is expected or the process is gone, whichever comes first.
     pub(crate) fn wait_counts_or_end(&mut self, expected: Counts) {
-        eventually("what was written, or an end", PATIENCE, || {
+        let reached = within(PATIENCE, || {
             let gone = self.child.0.try_wait().unwrap().is_some();
             (gone || self.try_counts() == Some(expected)).then_some(())
         });
+        assert!(reached.is_some(), "neither an end nor {expected:?}, but {:?}\n{}", self.try_counts(), self.log());
     }
 
     /// Waits until the API shows what is expected, and says what it shows instead if it never does.
     pub(crate) fn wait_counts(&self, expected: Counts, limit: Duration) {
         let mut last = None;
-        let reached = crate::wait::within(limit, || {
+        let reached = within(limit, || {
             let now = self.try_counts()?;
             last = Some(now);
             (now == expected).then_some(())
