@@ -520,6 +520,25 @@ fn files_are_private() {
 }
 
 #[test]
+fn the_write_ahead_log_grows_until_it_is_folded_in() {
+    let bench = Bench::new();
+    let mut store = bench.open();
+    assert_eq!(store.log_length(), LogLength::Short);
+    let mut written = 0;
+    while store.log_length() == LogLength::Short {
+        let claims = (written..written + 2_000).map(|n| claim(&format!("msg_{n}"), Some(&format!("req_{n}")), n, 5));
+        bench.commit(&mut store, claims.collect());
+        written += 2_000;
+        assert!(written < 200_000, "the log never got long");
+    }
+    assert_eq!(store.log_length(), LogLength::Long);
+    store.fold_log().unwrap();
+    assert_eq!(store.log_length(), LogLength::Short);
+    assert_eq!(store.snapshot().unwrap().totals.requests, written.unsigned_abs());
+    sums_agree(&store);
+}
+
+#[test]
 fn the_bundled_sqlite_has_no_wal_reset_bug() {
     assert!(rusqlite::version_number() >= 3_051_003, "{}", rusqlite::version());
 }
