@@ -75,7 +75,9 @@ impl TestHouse {
     /// Runs a copy of the binary from inside the house, where users without access to the build directory can reach it.
     pub(crate) fn with_own_binary(mut self) -> Self {
         self.binary = self.path("claude-token-monitor");
-        std::fs::copy(BINARY, &self.binary).unwrap();
+        // By another process: a test that forks while this one had the file open for writing would keep it busy.
+        let copied = Command::new("cp").arg(BINARY).arg(&self.binary).status().unwrap();
+        assert!(copied.success());
         self
     }
 
