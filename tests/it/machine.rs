@@ -19,7 +19,7 @@ pub(crate) fn may_mount() -> bool {
     let dir = tempfile::tempdir().unwrap();
     let may = rustix::process::geteuid().is_root() && Mount::tmpfs(dir.path(), 1).is_some();
     if !may {
-        parts::leave_out("the right to mount file systems");
+        parts::lack("the right to mount file systems");
     }
     may
 }
@@ -73,7 +73,7 @@ impl Limit {
     pub(crate) fn set(path: &'static str, value: u64) -> Option<Self> {
         let before = std::fs::read_to_string(path).ok()?;
         if std::fs::write(path, value.to_string()).is_err() {
-            parts::leave_out(&format!("the right to write {path}"));
+            parts::lack(&format!("the right to write {path}"));
             return None;
         }
         Some(Self { path, before })

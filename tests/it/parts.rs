@@ -45,6 +45,12 @@ fn provided(name: &str, found: Option<PathBuf>) -> Option<PathBuf> {
     found
 }
 
+/// A right that this machine does not give; without it the test is left out, or fails in CI.
+pub(crate) fn lack(right: &str) {
+    assert!(variable("CI").as_deref() != Some("true"), "{right} is missing: CI needs it");
+    leave_out(right);
+}
+
 /// Records that this test did not run, for want of something that no script can provide.
 pub(crate) fn leave_out(want: &str) {
     let thread = std::thread::current();

@@ -91,7 +91,7 @@ fn d02_killed_at_random_while_transcripts_grow_nothing_is_lost_or_doubled() {
     let house = TestHouse::new();
     let mut scribe = Scribe::new(house.claude());
     let mut dice = Dice::new(20);
-    for _ in 0..if parts::soak() { 10_000 } else { 120 } {
+    for _ in 0..if parts::soak() { 10_000 } else { 200 } {
         let serving = house.spawn::<&str>([]);
         let pieces = 1 + dice.below(4);
         for _ in 0..pieces {

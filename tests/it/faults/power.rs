@@ -25,7 +25,7 @@ fn d04_after_a_power_cut_rows_and_positions_agree() {
     std::fs::File::create(&image).unwrap().set_len(48 << 20).unwrap();
     assert!(succeeds(mkfs, ["-q".as_ref(), "-F".as_ref(), image.as_os_str()]));
     let Some(disk) = Mount::image(&image, &at, "commit=1") else {
-        parts::leave_out("loop devices");
+        parts::lack("loop devices");
         return;
     };
     let house = TestHouse::new().storing(at.join("monitor.db"));

@@ -53,7 +53,7 @@ fn d08_a_storm_that_overflows_the_event_queue_loses_nothing() {
 /// Serves where a limit of inotify, set for this process alone, leaves no room for watches.
 fn limited(limit: &str, value: u32) {
     if !succeeds("unshare", ["-U", "-r", "true"]) {
-        parts::leave_out("user namespaces");
+        parts::lack("user namespaces");
         return;
     }
     let script = format!("echo {value} > /proc/sys/user/{limit} && exec \"$@\"");
