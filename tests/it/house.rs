@@ -245,6 +245,8 @@ impl Starting {
         let agent = ureq::Agent::config_builder()
             .http_status_as_error(false)
             .timeout_global(Some(Duration::from_secs(30)))
+            // Well before the server closes an idle connection: a request must not meet its end.
+            .max_idle_age(Duration::from_secs(5))
             .build()
             .into();
         Ok(Served { child: self.child, log: self.log, address, agent })
