@@ -16,7 +16,6 @@ pub use error::AppError;
 
 use crate::clock::Clock;
 use crate::config::Settings;
-use crate::hub::{Hub, Snapshot, Statuses};
 use crate::plugin::Stopper;
 use crate::web::exchange::ExchangeLimits;
 use crate::web::server::ConnectionLimits;
@@ -25,11 +24,11 @@ use crate::web::{self, WebSettings, WebState};
 /// Counts and serves until SIGINT or SIGTERM. `watch` is shown the counting as it begins.
 pub fn serve(settings: &Settings, clock: &Clock, demo: bool, watch: impl FnOnce(&Counting)) -> Result<(), AppError> {
     // What is wrong with settings or the address is said before the history is opened or even made.
-    drop(plugins::sink_routes(settings, &Hub::new(Snapshot::default(), Statuses::default()))?);
+    let sinks = plugins::configured_sinks(settings, clock, &[])?;
     let listener = listen(settings)?;
     let mut counting = Counting::start(settings, clock, Mode::Follow)?;
     watch(&counting);
-    let served = serve_counted(settings, clock, demo, listener, &mut counting);
+    let served = serve_counted(settings, clock, demo, listener, &mut counting, sinks);
     let stopped = counting.stop();
     served.and(stopped)
 }
@@ -56,9 +55,11 @@ fn serve_counted(
     demo: bool,
     listener: TcpListener,
     counting: &mut Counting,
+    sinks: Vec<crate::deliver::Configured>,
 ) -> Result<(), AppError> {
     let bound = listener.local_addr().context("asking for the address that is listened on")?;
-    let routes = plugins::sink_routes(settings, &counting.hub)?;
+    let routes =
+        sinks.iter().flat_map(|sink| sink.build().map(|sink| sink(&counting.hub).routes).unwrap_or_default()).collect();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .max_blocking_threads(8)

@@ -1,5 +1,6 @@
 //! Where usage goes to. A new sink is one new file and one line in [`SINKS`]; siblings know nothing of each other.
 
+pub mod http;
 pub mod prometheus;
 
 use crate::plugin::SinkFactory;

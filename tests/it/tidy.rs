@@ -69,6 +69,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("pricing", &["event"]),
     ("hub", &["event", "status"]),
     ("plugin", &["event", "hub", "clock", "merge", "status"]),
+    ("deliver", &["event", "plugin", "hub", "status", "clock", "store", "ingest"]),
     ("store", &["event", "merge", "pricing", "plugin", "hub", "status", "clock", "platform"]),
     ("ingest", &["event", "merge", "pricing", "plugin", "hub", "status", "clock", "store"]),
     ("sources", &["event", "merge", "plugin", "status", "clock", "platform", "hub"]),
@@ -103,6 +104,8 @@ const OWNED: &[(&str, &[&str])] = &[
     ("askama", &["src/web/", "src/plugin.rs", "src/sinks/"]),
     ("warp", &["src/web/", "src/plugin.rs", "src/route.rs", "src/sinks/"]),
     ("clap", &["src/cli/", "src/cli.rs"]),
+    ("hyper_rustls", &["src/sinks/http/"]),
+    ("rustls_native_certs", &["src/sinks/http/"]),
     ("prometheus_client", &["src/sinks/prometheus"]),
 ];
 
