@@ -16,6 +16,7 @@ pub use error::AppError;
 
 use crate::clock::Clock;
 use crate::config::Settings;
+use crate::deliver::{self, House};
 use crate::plugin::Stopper;
 use crate::web::exchange::ExchangeLimits;
 use crate::web::server::ConnectionLimits;
@@ -55,11 +56,9 @@ fn serve_counted(
     demo: bool,
     listener: TcpListener,
     counting: &mut Counting,
-    sinks: Vec<crate::deliver::Configured>,
+    sinks: Vec<deliver::Configured>,
 ) -> Result<(), AppError> {
     let bound = listener.local_addr().context("asking for the address that is listened on")?;
-    let routes =
-        sinks.iter().flat_map(|sink| sink.build().map(|sink| sink(&counting.hub).routes).unwrap_or_default()).collect();
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .max_blocking_threads(8)
@@ -75,15 +74,24 @@ fn serve_counted(
             clock.clone(),
             Arc::new(web_settings(settings, demo)),
         );
-        let server = tokio::spawn(web::serve(listener, state, routes, stop.clone()));
+        let house = House {
+            hub: counting.hub.clone(),
+            readers: counting.readers.clone(),
+            ledger: counting.ledger.clone(),
+            clock: clock.clone(),
+            stop: stop.clone(),
+        };
+        let mut sinks = deliver::start(sinks, &house).await.context("starting the sinks")?;
+        let server = tokio::spawn(web::serve(listener, state, std::mem::take(&mut sinks.routes), stop.clone()));
         tracing::info!("listening on http://{bound}");
         if !bound.ip().is_loopback() {
             tracing::warn!("other machines can reach this address, and nobody is asked for a password");
         }
         wait_for_the_end(counting).await?;
-        // Both ends at once: the store works while the last answers leave.
-        counting.begin_stop();
         stopper.stop();
+        // The spine last: what has just arrived somewhere is to be remembered. The server ends meanwhile.
+        sinks.stopped().await;
+        counting.begin_stop();
         server.await.context("ending the server")?
     });
     runtime.shutdown_timeout(Duration::from_millis(500));

@@ -79,7 +79,10 @@ impl Readers {
     }
 
     /// Runs a query that somebody waits for.
-    fn with<T>(&self, query: impl FnOnce(&mut Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
+    pub(super) fn with<T>(
+        &self,
+        query: impl FnOnce(&mut Connection) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
         self.at_leisure(|db| {
             let until = Instant::now() + PATIENCE;
             db.progress_handler(10_000, Some(move || Instant::now() > until))?;
