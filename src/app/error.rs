@@ -13,7 +13,7 @@ pub enum AppError {
     #[error("[[prices]] in the configuration: {0}")]
     Prices(#[from] PriceError),
     #[error("{place}: [{section}]: {reason}")]
-    Plugin { section: String, place: String, reason: BuildError },
+    Plugin { section: String, place: String, reason: Box<BuildError> },
     #[error("{place}: [{section}]: there is no such {what}; known: {known}")]
     UnknownPlugin { section: String, place: String, what: &'static str, known: String },
     #[error("cannot listen on {address}: {reason}")]
@@ -26,7 +26,7 @@ impl AppError {
     /// What is wrong with a plugin's section, with the place in the file if a file says it.
     pub(crate) fn plugin(settings: &Settings, section: String, reason: BuildError) -> Self {
         let place = place(settings, &section, reason.key().as_deref());
-        Self::Plugin { section, place, reason }
+        Self::Plugin { section, place, reason: Box::new(reason) }
     }
 
     pub(crate) fn unknown_plugin(settings: &Settings, section: String, what: &'static str, known: String) -> Self {

@@ -13,19 +13,27 @@ use anyhow::Context;
 
 pub use counting::{Counting, Mode, open_options, price_table};
 pub use error::AppError;
+pub use plugins::{SinkTarget, sink_targets};
 
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::deliver::{self, House};
-use crate::plugin::Stopper;
+use crate::plugin::{SinkFactory, Stopper};
 use crate::web::exchange::ExchangeLimits;
 use crate::web::server::ConnectionLimits;
 use crate::web::{self, WebSettings, WebState};
 
-/// Counts and serves until SIGINT or SIGTERM. `watch` is shown the counting as it begins.
-pub fn serve(settings: &Settings, clock: &Clock, demo: bool, watch: impl FnOnce(&Counting)) -> Result<(), AppError> {
+/// Counts and serves until SIGINT or SIGTERM. `more` are kinds of sinks beside those that are compiled in; `watch` is
+/// shown the counting as it begins.
+pub fn serve(
+    settings: &Settings,
+    clock: &Clock,
+    demo: bool,
+    more: &'static [SinkFactory],
+    watch: impl FnOnce(&Counting),
+) -> Result<(), AppError> {
     // What is wrong with settings or the address is said before the history is opened or even made.
-    let sinks = plugins::configured_sinks(settings, clock, &[])?;
+    let sinks = plugins::configured_sinks(settings, clock, more)?;
     let listener = listen(settings)?;
     let mut counting = Counting::start(settings, clock, Mode::Follow)?;
     watch(&counting);
@@ -81,7 +89,7 @@ fn serve_counted(
             clock: clock.clone(),
             stop: stop.clone(),
         };
-        let mut sinks = deliver::start(sinks, &house).await.context("starting the sinks")?;
+        let mut sinks = deliver::start(sinks, &house).context("starting the sinks")?;
         let server = tokio::spawn(web::serve(listener, state, std::mem::take(&mut sinks.routes), stop.clone()));
         tracing::info!("listening on http://{bound}");
         if !bound.ip().is_loopback() {

@@ -7,7 +7,8 @@ use super::AppError;
 use crate::clock::Clock;
 use crate::config::{Settings, SystemVars, Vars};
 use crate::deliver;
-use crate::plugin::{BuildError, Setup, SinkFactory};
+use crate::hub::{Hub, Snapshot, Statuses};
+use crate::plugin::{BuildError, Setup, SinkFactory, Wants};
 use crate::sinks::SINKS;
 use crate::sources::SOURCES;
 use crate::supervise::Configured;
@@ -80,6 +81,43 @@ pub(super) fn configured_sinks(
         }
     }
     Ok(sinks)
+}
+
+/// Where a configured sink sends to.
+#[derive(Clone, Debug)]
+pub struct SinkTarget {
+    pub id: String,
+    pub kind: &'static str,
+    /// `None`: it is one that is asked.
+    pub target: Option<String>,
+    /// It has a cursor.
+    pub tracks: bool,
+}
+
+/// Every delivery that is configured, and every sink without one.
+pub fn sink_targets(
+    settings: &Settings,
+    clock: &Clock,
+    more: &'static [SinkFactory],
+) -> Result<Vec<SinkTarget>, AppError> {
+    let hub = Hub::new(Snapshot::default(), Statuses::default());
+    let mut targets = Vec::new();
+    for sink in configured_sinks(settings, clock, more)? {
+        let (name, kind) = (sink.setup.name.clone(), sink.factory.kind);
+        let built = sink.build().map_err(|reason| AppError::plugin(settings, format!("sinks.{name}"), reason))?;
+        let parts = built(&hub);
+        if parts.deliveries.is_empty() {
+            targets.push(SinkTarget { id: name, kind, target: None, tracks: false });
+            continue;
+        }
+        targets.extend(parts.deliveries.iter().map(|made| SinkTarget {
+            id: made.id(&sink.setup.name),
+            kind,
+            target: Some(made.delivery.target()),
+            tracks: made.delivery.wants() == Wants::Changes,
+        }));
+    }
+    Ok(targets)
 }
 
 /// What a sink may know of the house.

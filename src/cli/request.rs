@@ -1,4 +1,4 @@
-//! Asking a running server: one `GET`, over loopback, without a client library.
+//! Asking a running server: one request, over loopback, without a client library.
 
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -9,12 +9,21 @@ const LONGEST_ANSWER: u64 = 1024 * 1024;
 
 /// Status code and body of `GET path`.
 pub(super) fn get(address: SocketAddr, path: &str) -> io::Result<(u16, String)> {
+    ask(address, "GET", path)
+}
+
+/// Status code and body of `POST path` with nothing in it.
+pub(super) fn post(address: SocketAddr, path: &str) -> io::Result<(u16, String)> {
+    ask(address, "POST", path)
+}
+
+fn ask(address: SocketAddr, method: &str, path: &str) -> io::Result<(u16, String)> {
     let address = reachable(address);
     let mut stream = TcpStream::connect_timeout(&address, PATIENCE)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
     // HTTP/1.0: the answer is not chunked and ends with the connection.
-    write!(stream, "GET {path} HTTP/1.0\r\nHost: {address}\r\n\r\n")?;
+    write!(stream, "{method} {path} HTTP/1.0\r\nHost: {address}\r\nContent-Length: 0\r\n\r\n")?;
     let mut answer = Vec::new();
     stream.take(LONGEST_ANSWER).read_to_end(&mut answer)?;
     let answer = String::from_utf8_lossy(&answer);

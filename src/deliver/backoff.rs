@@ -57,7 +57,7 @@ mod tests {
     #[test]
     fn the_ceiling_doubles_until_the_most() {
         let mut backoff = Backoff::new(SECOND, SECOND * 10);
-        let ceilings: Vec<u64> = (0..6).map(|_| backoff.next_drawn(None, u64::MAX).as_millis() as u64 + 1).collect();
+        let ceilings: Vec<u128> = (0..6).map(|_| backoff.next_drawn(None, u64::MAX).as_millis() + 1).collect();
         assert_eq!(ceilings, [1_000, 2_000, 4_000, 8_000, 10_000, 10_000]);
         backoff.reset();
         assert!(backoff.next_drawn(None, u64::MAX) <= SECOND);

@@ -57,7 +57,7 @@ impl Control {
             return Err(ControlError::NoCursor(id.to_owned()));
         }
         let (name, to) = (id.to_owned(), from.resume());
-        self.tell(id, entry, self.ledger.ask(move |store| store.move_delivery(&name, to)).await?)
+        Self::tell(id, entry, self.ledger.ask(move |store| store.move_delivery(&name, to)).await?)
     }
 
     /// Sends nothing until [`Control::resume`], also after a restart. What comes meanwhile is kept.
@@ -72,14 +72,14 @@ impl Control {
 
     async fn set_paused(&self, id: &str, paused: bool) -> Result<(), ControlError> {
         let (entry, name) = (self.entry(id)?, id.to_owned());
-        self.tell(id, entry, self.ledger.ask(move |store| store.pause_delivery(&name, paused)).await?)
+        Self::tell(id, entry, self.ledger.ask(move |store| store.pause_delivery(&name, paused)).await?)
     }
 
     fn entry(&self, id: &str) -> Result<&Entry, ControlError> {
         self.deliveries.get(id).ok_or_else(|| ControlError::NoSuchSink(id.to_owned()))
     }
 
-    fn tell(&self, id: &str, entry: &Entry, found: bool) -> Result<(), ControlError> {
+    fn tell(id: &str, entry: &Entry, found: bool) -> Result<(), ControlError> {
         if !found {
             return Err(ControlError::NoSuchSink(id.to_owned()));
         }

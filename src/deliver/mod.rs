@@ -64,7 +64,7 @@ pub struct Running {
 }
 
 /// Starts every sink. Call it inside a runtime: followers are tasks of it.
-pub async fn start(sinks: Vec<Configured>, house: &House) -> anyhow::Result<Running> {
+pub fn start(sinks: Vec<Configured>, house: &House) -> anyhow::Result<Running> {
     let (alive, ended) = mpsc::channel(1);
     let (mut routes, mut entries) = (Vec::new(), BTreeMap::new());
     let mut runners = Vec::new();
@@ -121,10 +121,7 @@ fn show(house: &House, id: &str, sink: &Configured, role: SinkRole) -> Arc<SinkS
 }
 
 fn runner(made: &NamedDelivery, sink: &Configured, house: &House) -> Runner {
-    let id = match made.part {
-        Some(part) => format!("{}.{part}", sink.setup.name),
-        None => sink.setup.name.clone(),
-    };
+    let id = made.id(&sink.setup.name);
     let role = match made.delivery.wants() {
         Wants::Changes => SinkRole::Delivery,
         Wants::Snapshot => SinkRole::Snapshots,

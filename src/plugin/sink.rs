@@ -164,6 +164,13 @@ pub struct NamedDelivery {
     pub delivery: Box<dyn AnyDelivery>,
 }
 
+impl NamedDelivery {
+    /// Its id in the sink of this name.
+    pub fn id(&self, sink: &str) -> String {
+        self.part.map_or_else(|| sink.to_owned(), |part| format!("{sink}.{part}"))
+    }
+}
+
 impl Parts {
     #[must_use]
     pub fn with_routes(mut self, routes: impl IntoIterator<Item = Routes>) -> Self {

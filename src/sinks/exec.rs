@@ -159,7 +159,7 @@ impl Running {
                 None => bail!("its answer is too long or has no end"),
             }
         };
-        let (_, answer) = tokio::try_join!(write, read)?;
+        let ((), answer) = tokio::try_join!(write, read)?;
         meaning(&answer)
     }
 }

@@ -200,7 +200,7 @@ struct EveryChange {
 
 /// A message with changes.
 #[derive(Serialize)]
-struct Changes<'a> {
+struct Message<'a> {
     r#type: &'static str,
     timestamp: String,
     /// Everything up to here is in this message or was sent before.
@@ -220,7 +220,7 @@ impl Delivery for EveryChange {
     }
 
     async fn deliver(&mut self, batch: &Batch<'_>) -> Outcome {
-        let message = Changes {
+        let message = Message {
             r#type: "usage.changes",
             timestamp: wire::instant(batch.now),
             revision: batch.until,

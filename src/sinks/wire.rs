@@ -121,6 +121,7 @@ pub fn instant(at: UnixMillis) -> String {
     jiff::Timestamp::from_millisecond(at.0).map_or_else(|_| at.0.to_string(), |at| format!("{at:.3}"))
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde hands references")]
 fn rfc3339<S: Serializer>(at: &UnixMillis, to: S) -> Result<S::Ok, S::Error> {
     to.serialize_str(&instant(*at))
 }

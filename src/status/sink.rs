@@ -136,6 +136,7 @@ impl SinkReport {
     }
 }
 
+#[expect(clippy::ref_option, reason = "serde hands references")]
 fn instant<S: Serializer>(at: &Option<i64>, to: S) -> Result<S::Ok, S::Error> {
     at.and_then(|at| jiff::Timestamp::from_millisecond(at).ok()).map(|at| format!("{at:.3}")).serialize(to)
 }

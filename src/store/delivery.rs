@@ -354,10 +354,10 @@ impl Readers {
     }
 }
 
-/// What a correction replaced: the newest state that was before it, and since when it was there.
+/// What a correction replaced.
 struct Prior {
-    /// Of the first correction after the cursor.
-    prior: u64,
+    /// Since when it was there: the revision that the first correction after the cursor replaced.
+    since: u64,
     before: String,
     /// Of the last correction up to the end of the page.
     last: u64,
@@ -402,7 +402,7 @@ fn priors(db: &Connection, after: u64, until: u64) -> Result<HashMap<GroupId, Pr
         match priors.entry(GroupId(row.get(1)?)) {
             std::collections::hash_map::Entry::Occupied(mut known) => known.get_mut().last = revision,
             std::collections::hash_map::Entry::Vacant(place) => {
-                place.insert(Prior { prior: count(row.get(2)?)?, before: row.get(3)?, last: revision });
+                place.insert(Prior { since: count(row.get(2)?)?, before: row.get(3)?, last: revision });
             }
         }
     }
@@ -411,7 +411,7 @@ fn priors(db: &Connection, after: u64, until: u64) -> Result<HashMap<GroupId, Pr
 
 /// The state that was current at `after`, if there was one.
 fn seen(prior: &Prior, after: u64) -> Result<Option<Event>, StoreError> {
-    if prior.prior > after {
+    if prior.since > after {
         return Ok(None);
     }
     serde_json::from_str(&prior.before)

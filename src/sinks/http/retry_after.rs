@@ -22,8 +22,9 @@ pub fn retry_after(headers: &HeaderMap, now: UnixMillis) -> Option<Duration> {
 /// `Sun, 06 Nov 1994 08:49:37 GMT` in milliseconds since 1970. The two obsolete forms of RFC 9110 §5.6.7 are not sent by
 /// anybody any more.
 fn date(text: &str) -> Option<i64> {
-    let text = text.strip_suffix("GMT")?;
-    let at = jiff::civil::DateTime::strptime("%a, %d %b %Y %H:%M:%S ", text).ok()?;
+    // Some compute the weekday wrong, and it says nothing new.
+    let (_, text) = text.strip_suffix(" GMT")?.split_once(", ")?;
+    let at = jiff::civil::DateTime::strptime("%d %b %Y %H:%M:%S", text).ok()?;
     Some(at.to_zoned(jiff::tz::TimeZone::UTC).ok()?.timestamp().as_millisecond())
 }
 
