@@ -16,6 +16,7 @@ mod parts;
 mod prometheus;
 mod scrape;
 mod scribe;
+mod sinks;
 mod synthetic;
 mod tidy;
 mod truth;
