@@ -291,8 +291,8 @@ impl SourceFactory {
     }
 }
 
-/// HTTP routes that a sink adds to the server.
-pub type Routes = warp::filters::BoxedFilter<(warp::http::Response<warp::hyper::body::Bytes>,)>;
+/// HTTP routes that a part adds to the server.
+pub type Routes = Vec<crate::route::Route>;
 
 /// Somewhere that usage goes to. A follower reads the hub: a snapshot first, then each change.
 pub trait Sink: Sized + Send + 'static {
@@ -306,7 +306,7 @@ pub trait Sink: Sized + Send + 'static {
     fn build(config: Self::Config) -> Result<Self, BuildError>;
 
     /// What it serves over the house's own HTTP server.
-    fn routes(&self, hub: &Hub) -> Option<Routes>;
+    fn routes(&self, hub: &Hub) -> Routes;
 }
 
 /// How the house makes sinks it has no name for.
@@ -319,7 +319,7 @@ pub struct SinkFactory {
 /// A sink, ready to serve, without its type.
 pub struct BuiltSink {
     pub kind: &'static str,
-    pub routes: Option<Routes>,
+    pub routes: Routes,
 }
 
 impl SinkFactory {

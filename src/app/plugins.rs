@@ -34,7 +34,7 @@ pub(super) fn configured_sources(settings: &Settings) -> Result<Vec<Configured>,
 }
 
 /// The sinks' routes. Every kind that needs no settings is there by itself; a section configures it.
-pub(super) fn sink_routes(settings: &Settings, hub: &Hub) -> Result<Vec<Routes>, AppError> {
+pub(super) fn sink_routes(settings: &Settings, hub: &Hub) -> Result<Routes, AppError> {
     let known = || SINKS.iter().map(|factory| factory.kind).collect::<Vec<_>>().join(", ");
     let mut sections: BTreeMap<String, (String, toml::Table)> =
         SINKS.iter().map(|factory| (factory.kind.to_owned(), (factory.kind.to_owned(), toml::Table::new()))).collect();

@@ -22,7 +22,7 @@ use warp::http::{HeaderMap, HeaderValue, header};
 
 use crate::hub::Hub;
 use crate::plugin::{BuildError, Routes, Sink};
-use crate::route::{self, Response};
+use crate::route::{Access, Class, Response, Route};
 use exposition::Format;
 use labels::ModelLabels;
 
@@ -57,9 +57,13 @@ enabled = true
         Ok(Self { config })
     }
 
-    fn routes(&self, hub: &Hub) -> Option<Routes> {
+    fn routes(&self, hub: &Hub) -> Routes {
+        if !self.config.enabled {
+            return Vec::new();
+        }
         let metrics = Arc::new(Metrics { hub: hub.clone(), models: Mutex::default() });
-        self.config.enabled.then(|| route::get("/metrics", move |request| metrics.answer(&request.headers)))
+        let route = Route::get("/metrics", move |request| metrics.answer(&request.headers));
+        vec![route.access(Access::Scrape).class(Class::Scrape)]
     }
 }
 

@@ -20,13 +20,11 @@ use std::time::Instant;
 use anyhow::Context;
 use jiff::tz::TimeZone;
 use tokio::net::TcpListener;
-use warp::Filter;
-use warp::filters::BoxedFilter;
 
 use crate::clock::Clock;
 use crate::hub::Hub;
 use crate::plugin::{Routes, Stop};
-use crate::route::Response;
+use crate::route::Router;
 use crate::store::Readers;
 use api::health::Health;
 use exchange::{Exchange, ExchangeLimits};
@@ -81,22 +79,19 @@ impl WebState {
     }
 }
 
-/// Everything that is served: the API, the pages, and what plugins add. What no route answers gets a proper error.
-pub fn routes(state: &WebState, plugins: Vec<Routes>) -> BoxedFilter<(Response,)> {
-    let all = [api::routes(state), pages::routes(state), assets::routes(), plugins].concat();
-    let nothing: Routes = warp::any().and_then(|| std::future::ready(Err(warp::reject::not_found()))).boxed();
-    let any = all.into_iter().fold(nothing, |some, more| some.or(more).unify().boxed());
-    any.recover(error::recover).unify().boxed()
+/// Everything that is served: the API, the pages, and what plugins add.
+pub fn router(state: &WebState, plugins: Routes) -> Router {
+    Router::new([api::routes(state), pages::routes(state), assets::routes(), plugins].concat())
 }
 
 /// Serves on `listener` until `stop`, and ends soon after it: answers under way get [`ConnectionLimits::drain_time`].
-pub async fn serve(listener: TcpListener, state: WebState, plugins: Vec<Routes>, stop: Stop) -> anyhow::Result<()> {
+pub async fn serve(listener: TcpListener, state: WebState, plugins: Routes, stop: Stop) -> anyhow::Result<()> {
     let WebSettings { connections, exchanges, .. } = (*state.settings).clone();
     let bound = listener.local_addr().context("asking for the address that is listened on")?;
     let gate = Gate::new(bound, &state.settings.allowed_hosts)?;
-    let routes = routes(&state, plugins);
+    let router = router(&state, plugins);
     let sampler = tokio::spawn(process::sample(state.hub.clone(), state.clock.now(), stop.clone()));
-    let exchange = Arc::new(Exchange { gate, limits: exchanges, hub: state.hub, routes });
+    let exchange = Arc::new(Exchange { gate, limits: exchanges, hub: state.hub, router });
     server::run(listener, exchange, connections, stop).await;
     sampler.await.context("ending the sampler of the process's own metrics")
 }

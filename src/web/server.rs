@@ -18,7 +18,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
 use crate::plugin::Stop;
-use crate::web::exchange::{Exchange, Peer};
+use crate::web::exchange::Exchange;
 use crate::web::stall::Stalling;
 
 /// What a connection may cost.
@@ -108,7 +108,7 @@ async fn serve(stream: TcpStream, peer: SocketAddr, exchange: Arc<Exchange>, lim
         tracing::debug!(%error, "setting TCP_NODELAY on a connection");
     }
     let service = service_fn(|request| {
-        let answer = Arc::clone(&exchange).answer(Peer(peer), request);
+        let answer = Arc::clone(&exchange).answer(peer, request);
         async move { Ok::<_, Infallible>(answer.await) }
     });
     let connection = http1::Builder::new()

@@ -7,12 +7,13 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use warp::Filter;
+use warp::http::Method;
 
 use super::*;
 use crate::event::{PicoUsd, QuerySource, Tally, TokenCounts, UnixMillis};
 use crate::hub::{Commit, Snapshot, Statuses};
 use crate::plugin::Stopper;
-use crate::route;
+use crate::route::{Response, Route};
 use crate::sinks::SINKS;
 use crate::status::{RootStatus, SourceStatus};
 
@@ -61,9 +62,9 @@ impl House {
         let settings = WebSettings { allowed_hosts, connections, exchanges, ..WebSettings::default() };
         let readers = Readers::new(&directory.path().join("monitor.db"));
         let state = WebState::new(hub.clone(), readers, clock, Arc::new(settings));
-        let mut plugins: Vec<Routes> =
-            SINKS.iter().filter_map(|sink| (sink.build)(toml::Table::new(), &hub).unwrap().routes).collect();
-        plugins.push(route::get_async("/never", |_| std::future::pending()));
+        let mut plugins: Routes =
+            SINKS.iter().flat_map(|sink| (sink.build)(toml::Table::new(), &hub).unwrap().routes).collect();
+        plugins.push(Route::new(Method::GET, "/never", |_| std::future::pending()));
         plugins.push(echo());
         let (stopper, stop) = Stopper::new();
         let runtime = tokio::runtime::Runtime::new().unwrap();
@@ -126,11 +127,11 @@ fn read(stream: &mut TcpStream) -> Answer {
     Answer { status, headers: lines.filter_map(pair).collect(), body: body.to_owned() }
 }
 
-/// A plugin with a body, as sinks may have.
-fn echo() -> Routes {
+/// A plugin with a body and a filter of its own.
+fn echo() -> Route {
     let body = warp::body::content_length_limit(1 << 20).and(warp::body::json());
-    let route = warp::path("echo").and(warp::path::end()).and(warp::post()).and(body);
-    route.map(|body: Value| Response::new(body.to_string().into())).boxed()
+    let filter = body.map(|body: Value| Response::new(body.to_string().into())).boxed();
+    Route { filter, ..Route::new(Method::POST, "/echo", |_| std::future::pending()) }
 }
 
 fn tally(seed: u64, unpriced: bool) -> Tally {

@@ -174,12 +174,9 @@ fn answers_as_asked() {
         assert_eq!(response.headers()[header::CONTENT_TYPE], content_type);
         assert_eq!(response.headers().contains_key(header::CONTENT_ENCODING), zipped);
         assert_eq!(response.headers()[header::VARY], "accept, accept-encoding");
-        let mut body = String::new();
-        let mut reader: Box<dyn std::io::Read> = if zipped {
-            Box::new(flate2::read::GzDecoder::new(&response.body()[..]))
-        } else {
-            Box::new(&response.body()[..])
-        };
+        let (mut body, sent) = (String::new(), crate::route::testing::body(response));
+        let mut reader: Box<dyn std::io::Read> =
+            if zipped { Box::new(flate2::read::GzDecoder::new(&sent[..])) } else { Box::new(&sent[..]) };
         reader.read_to_string(&mut body).unwrap();
         assert_eq!(body.ends_with("# EOF\n"), content_type.starts_with("application/openmetrics-text"));
         assert!(body.contains("claude_code_session_count_total 3\n"), "{body}");
@@ -206,7 +203,8 @@ fn the_sample_builds_and_a_typo_is_named() {
         let mut file: toml::Table = text.parse().unwrap();
         let mut sinks: toml::Table = file.remove("sinks").unwrap().try_into().unwrap();
         let section = sinks.remove(Prometheus::KIND).unwrap().try_into().unwrap();
-        (crate::plugin::SinkFactory::of::<Prometheus>().build)(section, &hub(full())).map(|sink| sink.routes.is_some())
+        (crate::plugin::SinkFactory::of::<Prometheus>().build)(section, &hub(full()))
+            .map(|sink| !sink.routes.is_empty())
     };
     assert!(build(Prometheus::SAMPLE).unwrap());
     assert!(!build("[sinks.prometheus]\nenabled = false").unwrap());

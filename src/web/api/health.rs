@@ -10,24 +10,24 @@ use warp::http::{HeaderValue, StatusCode, header};
 
 use crate::hub::{Hub, Snapshot};
 use crate::plugin::{Routes, WatchMode};
-use crate::route::{self, Request, Response};
+use crate::route::{Access, Class, Request, Response, Route};
 use crate::status::RootStatus;
 use crate::version;
 use crate::web::WebState;
 use crate::web::api::{json as answer, no_parameters};
 use crate::web::error::ApiError;
 
-pub fn routes(state: &WebState) -> Vec<Routes> {
+pub fn routes(state: &WebState) -> Routes {
     type Handler = fn(&WebState, &Request) -> Result<Response, ApiError>;
     let at = |path, handler: Handler| {
         let state = state.clone();
-        route::get(path, move |request| handler(&state, &request).unwrap_or_else(ApiError::response))
+        Route::get(path, move |request| handler(&state, request).unwrap_or_else(ApiError::response))
     };
     vec![
-        at("/api/v1/health", health),
-        at("/api/v1/version", version),
-        at("/-/healthy", |_, _| Ok(text("ok\n"))),
-        at("/-/ready", ready),
+        at("/api/v1/health", health).access(Access::Open),
+        at("/api/v1/version", version).access(Access::Open),
+        at("/-/healthy", |_, _| Ok(text("ok\n"))).access(Access::Open).class(Class::Probe),
+        at("/-/ready", ready).access(Access::Open).class(Class::Probe),
     ]
 }
 

@@ -15,7 +15,7 @@ use crate::web::WebState;
 use crate::web::error::ApiError;
 
 /// All routes of the API.
-pub fn routes(state: &WebState) -> Vec<Routes> {
+pub fn routes(state: &WebState) -> Routes {
     [stats::routes(state), health::routes(state)].concat()
 }
 
@@ -102,7 +102,7 @@ mod tests {
     #[test]
     fn parameters() {
         fn check(query: &str, expected: Option<&str>) {
-            let request = Request { query: query.to_owned(), ..Request::default() };
+            let request = crate::route::testing::request(query);
             assert_eq!(no_parameters(&request).err().map(|error| error.message).as_deref(), expected, "{query}");
         }
         check("", None);

@@ -8,16 +8,16 @@ use serde::Serialize;
 use crate::event::Tally;
 use crate::hub::Snapshot;
 use crate::plugin::Routes;
-use crate::route::{self, Request, Response};
+use crate::route::{Request, Response, Route};
 use crate::web::WebState;
 use crate::web::api::{json_with_etag, no_parameters};
 use crate::web::error::ApiError;
 
-pub fn routes(state: &WebState) -> Vec<Routes> {
+pub fn routes(state: &WebState) -> Routes {
     type Handler = fn(&WebState, &Request) -> Result<Response, ApiError>;
     let at = |path, handler: Handler| {
         let state = state.clone();
-        route::get(path, move |request| handler(&state, &request).unwrap_or_else(ApiError::response))
+        Route::get(path, move |request| handler(&state, request).unwrap_or_else(ApiError::response))
     };
     vec![at("/api/v1/stats/current", current), at("/api/v1/stats/models", models)]
 }
