@@ -34,6 +34,7 @@ const FULL_CHECK_EVERY: Duration = Duration::from_secs(7 * 86_400);
 pub struct Counting {
     pub hub: Hub,
     pub readers: Readers,
+    pub prices: Arc<PriceTable>,
     thread: JoinHandle<Result<(), StoreError>>,
     stopper: Stopper,
     /// Set once the spine has ended, which it does by itself only on an error or when it reads once.
@@ -71,7 +72,7 @@ impl Counting {
         let (at_end, ended) = Stopper::new();
         let spine = SpineThread {
             options,
-            prices,
+            prices: Arc::clone(&prices),
             sources,
             hub: hub.clone(),
             readers: readers.clone(),
@@ -92,7 +93,7 @@ impl Counting {
                 spine.run(store, unchecked)
             })
             .context("starting the ingest thread")?;
-        Ok(Self { hub, readers, thread, stopper, ended })
+        Ok(Self { hub, readers, prices, thread, stopper, ended })
     }
 
     /// Stops reading and begins to store what is held; [`Counting::stop`] waits for it.

@@ -72,6 +72,7 @@ fn serve_counted(
             counting.hub.clone(),
             counting.readers.clone(),
             clock.clone(),
+            Arc::clone(&counting.prices),
             Arc::new(web_settings(settings, demo)),
         );
         let server = tokio::spawn(web::serve(listener, state, routes, stop.clone()));

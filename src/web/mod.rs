@@ -9,6 +9,7 @@ pub mod headers;
 pub mod history;
 pub mod pages;
 pub mod process;
+pub mod query;
 pub mod server;
 pub mod stall;
 #[cfg(test)]
@@ -24,8 +25,10 @@ use tokio::net::TcpListener;
 use crate::clock::Clock;
 use crate::hub::Hub;
 use crate::plugin::{Routes, Stop};
+use crate::pricing::PriceTable;
 use crate::route::Router;
 use crate::store::Readers;
+use api::answer::Answers;
 use api::health::Health;
 use exchange::{Exchange, ExchangeLimits};
 use guard::Gate;
@@ -65,13 +68,17 @@ pub struct WebState {
     pub readers: Readers,
     pub clock: Clock,
     pub settings: Arc<WebSettings>,
+    /// What responses cost, for what-if questions and for whoever wants to see the table.
+    pub prices: Arc<PriceTable>,
+    pub answers: Arc<Answers>,
     history: Arc<HistoryCache>,
     started: Instant,
 }
 
 impl WebState {
-    pub fn new(hub: Hub, readers: Readers, clock: Clock, settings: Arc<WebSettings>) -> Self {
-        Self { hub, readers, clock, settings, history: Arc::default(), started: Instant::now() }
+    pub fn new(hub: Hub, readers: Readers, clock: Clock, prices: Arc<PriceTable>, settings: Arc<WebSettings>) -> Self {
+        let (answers, history) = (Arc::default(), Arc::default());
+        Self { hub, readers, clock, settings, prices, answers, history, started: Instant::now() }
     }
 
     fn health(&self) -> Health {

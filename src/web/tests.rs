@@ -61,7 +61,7 @@ impl House {
         let allowed_hosts = vec!["monitor.example.org".to_owned()];
         let settings = WebSettings { allowed_hosts, connections, exchanges, ..WebSettings::default() };
         let readers = Readers::new(&directory.path().join("monitor.db"));
-        let state = WebState::new(hub.clone(), readers, clock, Arc::new(settings));
+        let state = WebState::new(hub.clone(), readers, clock, Arc::new(PriceTable::builtin()), Arc::new(settings));
         let mut plugins: Routes =
             SINKS.iter().flat_map(|sink| (sink.build)(toml::Table::new(), &hub).unwrap().routes).collect();
         plugins.push(Route::new(Method::GET, "/never", |_| std::future::pending()));

@@ -4,35 +4,63 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::event::Tally;
 use crate::hub::Snapshot;
-use crate::plugin::Routes;
-use crate::route::{Request, Response, Route};
+use crate::route::{Request, Response};
 use crate::web::WebState;
-use crate::web::api::{json_with_etag, no_parameters};
-use crate::web::error::ApiError;
+use crate::web::api::answer::json_with_etag;
+use crate::web::api::endpoint::{Content, Endpoint};
 
-pub fn routes(state: &WebState) -> Routes {
-    type Handler = fn(&WebState, &Request) -> Result<Response, ApiError>;
-    let at = |path, handler: Handler| {
-        let state = state.clone();
-        Route::get(path, move |request| handler(&state, request).unwrap_or_else(ApiError::response))
-    };
-    vec![at("/api/v1/stats/current", current), at("/api/v1/stats/models", models)]
-}
+pub static ENDPOINTS: &[Endpoint] = &[
+    Endpoint {
+        summary: "Everything so far, by model and in total",
+        about: "The sums over the whole history. They come out of memory, at any length of the history.",
+        ..Endpoint::get(
+            "/api/v1/stats/current",
+            "statistics",
+            Content::json::<Current>("one row a model, and their sum", EXAMPLE),
+            |state, request, _| Box::pin(std::future::ready(Ok(current(&state, &request)))),
+        )
+    },
+    Endpoint {
+        summary: "The ids of all models",
+        about: "As the transcripts write them.",
+        ..Endpoint::get(
+            "/api/v1/stats/models",
+            "statistics",
+            Content::json::<Vec<String>>(
+                "the ids in alphabetical order",
+                r#"["claude-opus-4-8", "claude-sonnet-4-5-20250929"]"#,
+            ),
+            |state, request, _| Box::pin(std::future::ready(Ok(models(&state, &request)))),
+        )
+    },
+];
+
+const EXAMPLE: &str = r#"{
+    "models": {"claude-opus-4-8": {"input_tokens": 1000, "output_tokens": 500, "cache_creation_tokens": 200,
+        "cache_creation_5m_tokens": 200, "cache_creation_1h_tokens": 0, "cache_read_tokens": 800, "total_tokens": 2500,
+        "total_cost": 0.01915, "requests": 1, "unpriced_tokens": 0, "cache_hit_rate": 0.4444444444444444,
+        "web_searches": 0}},
+    "totals": {"input_tokens": 1000, "output_tokens": 500, "cache_creation_tokens": 200,
+        "cache_creation_5m_tokens": 200, "cache_creation_1h_tokens": 0, "cache_read_tokens": 800, "total_tokens": 2500,
+        "total_cost": 0.01915, "requests": 1, "unpriced_tokens": 0, "cache_hit_rate": 0.4444444444444444,
+        "web_searches": 0, "sessions": 1, "revision": 1},
+    "ready": true}"#;
 
 /// All there is, by model and in total.
-#[derive(Debug, Serialize)]
-pub struct Current<'a> {
-    pub models: BTreeMap<&'a str, Row>,
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Current {
+    pub models: BTreeMap<Arc<str>, Row>,
     pub totals: Totals,
     /// Everything that was on disk at the start has been read; until then the numbers are still growing towards it.
     pub ready: bool,
 }
 
 /// Sums over responses.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Row {
     pub input_tokens: u64,
     pub output_tokens: u64,
@@ -55,7 +83,7 @@ pub struct Row {
 }
 
 /// The sum over all models.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Totals {
     #[serde(flatten)]
     pub row: Row,
@@ -66,7 +94,7 @@ pub struct Totals {
 
 impl Row {
     /// The row of one model.
-    fn of(tally: &Tally, costs: bool) -> Self {
+    pub fn of(tally: &Tally, costs: bool) -> Self {
         let Tally { tokens, requests, searches, cost, unpriced_tokens } = *tally;
         Self {
             input_tokens: tokens.input,
@@ -85,26 +113,22 @@ impl Row {
     }
 }
 
-impl<'a> Current<'a> {
-    pub fn of(snapshot: &'a Snapshot, costs: bool) -> Self {
+impl Current {
+    pub fn of(snapshot: &Snapshot, costs: bool) -> Self {
         let totals =
             Totals { row: Row::of(&snapshot.totals, costs), sessions: snapshot.sessions, revision: snapshot.revision };
-        let models = snapshot.models.iter().map(|(model, tally)| (model.as_ref(), Row::of(tally, costs))).collect();
+        let models = snapshot.models.iter().map(|(model, tally)| (Arc::clone(model), Row::of(tally, costs))).collect();
         Self { models, totals, ready: snapshot.ready }
     }
 }
 
-/// `GET /api/v1/stats/current`
-fn current(state: &WebState, request: &Request) -> Result<Response, ApiError> {
-    no_parameters(request)?;
+fn current(state: &WebState, request: &Request) -> Response {
     let snapshot = state.hub.snapshot();
-    Ok(json_with_etag(request, snapshot.revision, &Current::of(&snapshot, state.hub.shows_costs())))
+    json_with_etag(request, snapshot.revision, &Current::of(&snapshot, state.hub.shows_costs()))
 }
 
-/// `GET /api/v1/stats/models`
-fn models(state: &WebState, request: &Request) -> Result<Response, ApiError> {
-    no_parameters(request)?;
+fn models(state: &WebState, request: &Request) -> Response {
     let snapshot = state.hub.snapshot();
     let models: Vec<&Arc<str>> = snapshot.models.keys().collect();
-    Ok(json_with_etag(request, snapshot.revision, &models))
+    json_with_etag(request, snapshot.revision, &models)
 }
