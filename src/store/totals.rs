@@ -1,4 +1,4 @@
-//! Sums: what a transaction adds to the rollups, the sessions and the lifetime series.
+//! Sums: what a transaction adds to the lifetime series, the sessions and the rollups.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -7,11 +7,9 @@ use rusqlite::{Connection, params_from_iter};
 
 use super::dictionary::Dictionary;
 use super::response::Share;
+use super::rollups::{Cell, Rollups};
 use super::{StoreError, count, int, pico};
 use crate::event::{PicoUsd, QuerySource, Tally, TokenCounts};
-
-/// Milliseconds in a quarter of an hour, the grain of the rollups.
-pub(super) const QUARTER: i64 = 900_000;
 
 /// Lifetime sums by series, exact and as shown.
 #[derive(Clone, Debug, Default)]
@@ -52,9 +50,7 @@ impl Totals {
             totals.series.insert(key, Series { exact: tally(exact)?, shown: tally(shown)? });
         }
         totals.sessions =
-            count(db.query_row("SELECT count(DISTINCT session) FROM session_day WHERE requests > 0", [], |row| {
-                row.get(0)
-            })?)?;
+            count(db.query_row("SELECT count(DISTINCT session) FROM session_day", [], |row| row.get(0))?)?;
         totals.sessions_shown =
             totals.sessions.max(count(super::connection::meta(db, "sessions_shown")?.unwrap_or(0))?);
         totals.responses = count(db.query_row("SELECT count(*) FROM response", [], |row| row.get(0))?)?;
@@ -111,7 +107,7 @@ fn columns(tally: &Tally) -> Result<[i64; 9], StoreError> {
 }
 
 /// A difference of sums: corrections take away, too.
-type Delta = [i64; 9];
+pub(super) type Delta = [i64; 9];
 
 fn apply(delta: &mut Delta, tally: &Tally, sign: i64) -> Result<(), StoreError> {
     for (sum, part) in delta.iter_mut().zip(columns(tally)?) {
@@ -123,7 +119,7 @@ fn apply(delta: &mut Delta, tally: &Tally, sign: i64) -> Result<(), StoreError> 
 /// What one transaction changes; gathered in memory and written once at its end.
 #[derive(Default)]
 pub(super) struct Deltas {
-    rollups: HashMap<(i64, i64, i64, bool), Delta>,
+    rollups: HashMap<Cell, Delta>,
     series: HashMap<(i64, bool), Delta>,
     session_days: HashMap<(i64, i64), i64>,
     responses: i64,
@@ -139,9 +135,8 @@ impl Deltas {
     }
 
     fn change(&mut self, share: &Share, sign: i64) -> Result<(), StoreError> {
-        let Share { at, model, project, session, sidechain, tally } = share;
-        let quarter = at.0.div_euclid(QUARTER);
-        apply(self.rollups.entry((quarter, *model, *project, *sidechain)).or_default(), tally, sign)?;
+        let Share { at, model, session, sidechain, tally, .. } = share;
+        apply(self.rollups.entry(Cell::of(share)).or_default(), tally, sign)?;
         apply(self.series.entry((*model, *sidechain)).or_default(), tally, sign)?;
         *self.session_days.entry((*session, at.utc_day())).or_default() += sign;
         self.responses += sign;
@@ -156,31 +151,11 @@ impl Deltas {
         before: &Totals,
     ) -> Result<Totals, StoreError> {
         let mut totals = before.clone();
-        self.flush_rollups(db)?;
+        Rollups::take(&mut self.rollups).flush(db)?;
         self.flush_series(db, words, &mut totals)?;
         self.flush_sessions(db, &mut totals)?;
         totals.responses = totals.responses.saturating_add_signed(std::mem::take(&mut self.responses));
         Ok(totals)
-    }
-
-    fn flush_rollups(&mut self, db: &Connection) -> Result<(), StoreError> {
-        let mut upsert = db.prepare_cached(
-            "INSERT INTO rollup (quarter, model, project, sidechain, requests, input, output, cache_write_5m,
-                 cache_write_1h, cache_read, searches, cost, unpriced_tokens)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
-             ON CONFLICT DO UPDATE SET requests = requests + excluded.requests, input = input + excluded.input,
-                 output = output + excluded.output, cache_write_5m = cache_write_5m + excluded.cache_write_5m,
-                 cache_write_1h = cache_write_1h + excluded.cache_write_1h,
-                 cache_read = cache_read + excluded.cache_read, searches = searches + excluded.searches,
-                 cost = cost + excluded.cost, unpriced_tokens = unpriced_tokens + excluded.unpriced_tokens",
-        )?;
-        for ((quarter, model, project, sidechain), delta) in self.rollups.drain() {
-            if delta != [0; 9] {
-                upsert
-                    .execute(params_from_iter([quarter, model, project, sidechain.into()].into_iter().chain(delta)))?;
-            }
-        }
-        Ok(())
     }
 
     fn flush_series(&mut self, db: &Connection, words: &mut Dictionary, totals: &mut Totals) -> Result<(), StoreError> {
@@ -212,6 +187,8 @@ impl Deltas {
             "INSERT INTO session_day (session, day, requests) VALUES (?1, ?2, ?3)
              ON CONFLICT DO UPDATE SET requests = requests + excluded.requests",
         )?;
+        let mut clear =
+            db.prepare_cached("DELETE FROM session_day WHERE session = ?1 AND day = ?2 AND requests = 0")?;
         let mut by_session: HashMap<i64, Vec<(i64, i64)>> = HashMap::new();
         for ((session, day), delta) in self.session_days.drain() {
             if delta != 0 {
@@ -223,6 +200,9 @@ impl Deltas {
             let mut after = before;
             for (day, delta) in days {
                 upsert.execute([session, day, delta])?;
+                if delta < 0 {
+                    clear.execute([session, day])?;
+                }
                 after += delta;
             }
             match (before > 0, after > 0) {
