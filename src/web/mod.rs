@@ -21,6 +21,7 @@ use std::time::Instant;
 use anyhow::Context;
 use jiff::tz::TimeZone;
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 
 use crate::clock::Clock;
 use crate::hub::Hub;
@@ -71,6 +72,8 @@ pub struct WebState {
     /// What responses cost, for what-if questions and for whoever wants to see the table.
     pub prices: Arc<PriceTable>,
     pub answers: Arc<Answers>,
+    /// Places for exports.
+    pub exports: Arc<Semaphore>,
     history: Arc<HistoryCache>,
     started: Instant,
 }
@@ -78,7 +81,8 @@ pub struct WebState {
 impl WebState {
     pub fn new(hub: Hub, readers: Readers, clock: Clock, prices: Arc<PriceTable>, settings: Arc<WebSettings>) -> Self {
         let (answers, history) = (Arc::default(), Arc::default());
-        Self { hub, readers, clock, settings, prices, answers, history, started: Instant::now() }
+        let exports = Arc::new(Semaphore::new(api::export::AT_ONCE));
+        Self { hub, readers, clock, settings, prices, answers, exports, history, started: Instant::now() }
     }
 
     fn health(&self) -> Health {

@@ -151,7 +151,7 @@ pub struct Root {
 }
 
 impl Root {
-    fn of(root: &RootStatus) -> Self {
+    pub fn of(root: &RootStatus) -> Self {
         Self { path: root.path.display().to_string(), state: root.state.clone(), files: root.files }
     }
 

@@ -37,7 +37,19 @@ pub static ENDPOINTS: &[Endpoint] = &[Endpoint {
             Retention removes single responses after a while; `pagination.pruned` says how many are missing here for \
             that reason, while all sums still hold them.",
     parameters: &[
-        &START, &END, &TZ, &MODEL, &PROJECT, &SESSION, &BRANCH, &SOURCE, &QUERY_SOURCE, &SORT, &PAGE, &LIMIT, &CURSOR,
+        &START,
+        &END,
+        &TZ,
+        &MODEL,
+        &PROJECT,
+        &SESSION,
+        &BRANCH,
+        &SOURCE,
+        &QUERY_SOURCE,
+        &SORT,
+        &PAGE,
+        &LIMIT,
+        &CURSOR,
     ],
     refusals: &[422],
     ..Endpoint::get(
@@ -201,9 +213,9 @@ fn answer(state: WebState, request: Arc<Request>, asked: Asked) -> Answering {
                     limit,
                     total: found.total,
                     total_pages: found.total.div_ceil(u64::from(limit)),
-                    next_cursor: found.next.map(|next| {
-                        query::Cursor { at: next.at.0, revision: next.revision }.to_string()
-                    }),
+                    next_cursor: found
+                        .next
+                        .map(|next| query::Cursor { at: next.at.0, revision: next.revision }.to_string()),
                     pruned: found.pruned,
                 },
                 range: scope.range(),

@@ -55,15 +55,22 @@ pub static ENDPOINTS: &[Endpoint] = &[Endpoint {
     about: "Rows without usage are there, too. The first and the last row end where the range does. Days, weeks and \
             months are those of `tz`: a day on which clocks change has 23 or 25 hours.",
     parameters: &[
-        &PERIOD, &DAYS, &START, &END, &TZ, &MODEL, &PROJECT, &SESSION, &BRANCH, &SOURCE, &QUERY_SOURCE, &GROUP_BY, &SORT,
+        &PERIOD,
+        &DAYS,
+        &START,
+        &END,
+        &TZ,
+        &MODEL,
+        &PROJECT,
+        &SESSION,
+        &BRANCH,
+        &SOURCE,
+        &QUERY_SOURCE,
+        &GROUP_BY,
+        &SORT,
     ],
     refusals: &[422],
-    ..Endpoint::get(
-        "/api/v1/stats/trends",
-        "statistics",
-        Content::json::<Trends>("one row a period", EXAMPLE),
-        answer,
-    )
+    ..Endpoint::get("/api/v1/stats/trends", "statistics", Content::json::<Trends>("one row a period", EXAMPLE), answer)
 }];
 
 const EXAMPLE: &str = r#"{
@@ -152,6 +159,22 @@ impl Period {
         (bounds.len() <= most + 1).then_some(bounds)
     }
 
+    /// The beginning of the period that an instant falls in; the instant itself where that is not simple.
+    pub fn start_of(self, at: UnixMillis, zone: &TimeZone) -> UnixMillis {
+        match self {
+            Self::Day => start_of(day(at, zone), zone).unwrap_or(at),
+            // The last boundary that is not after it: hours of a clock are two hours long at the most.
+            Self::Hour => {
+                let mut start = UnixMillis(at.0 - 2 * 3_600_000);
+                while let Some(next) = next_hour(start, zone).filter(|next| *next <= at) {
+                    start = next;
+                }
+                start
+            }
+            Self::Week | Self::Month => at,
+        }
+    }
+
     /// The first beginning of a period after an instant.
     fn first_after(self, at: UnixMillis, zone: &TimeZone) -> Option<UnixMillis> {
         if self == Self::Hour {
@@ -235,11 +258,7 @@ pub fn kinds(sums: &Sums, with_costs: bool) -> BTreeMap<&'static str, KindRow> {
 }
 
 /// The scope of a question that may say its length in days.
-pub fn scope_of_days(
-    state: &WebState,
-    asked: &Asked,
-    days: &'static Parameter,
-) -> Result<Scope, ApiError> {
+pub fn scope_of_days(state: &WebState, asked: &Asked, days: &'static Parameter) -> Result<Scope, ApiError> {
     if asked.has(days) && asked.has(&START) {
         return Err(ApiError::contradiction(days.name, "there is a start_date, too", "one of them"));
     }
@@ -294,49 +313,61 @@ mod tests {
 
     #[test]
     fn days_are_those_of_the_zone() {
-        check(Period::Day, "UTC", "2026-01-01T00:00:00Z", "2026-01-03T00:00:00Z", &[
+        check(
+            Period::Day,
+            "UTC",
             "2026-01-01T00:00:00Z",
-            "2026-01-02T00:00:00Z",
             "2026-01-03T00:00:00Z",
-        ]);
+            &["2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z", "2026-01-03T00:00:00Z"],
+        );
         // 23 and 25 hours.
-        check(Period::Day, "America/New_York", "2026-03-08T05:00:00Z", "2026-03-10T04:00:00Z", &[
+        check(
+            Period::Day,
+            "America/New_York",
             "2026-03-08T05:00:00Z",
-            "2026-03-09T04:00:00Z",
             "2026-03-10T04:00:00Z",
-        ]);
-        check(Period::Day, "Europe/Berlin", "2026-10-24T22:00:00Z", "2026-10-26T23:00:00Z", &[
+            &["2026-03-08T05:00:00Z", "2026-03-09T04:00:00Z", "2026-03-10T04:00:00Z"],
+        );
+        check(
+            Period::Day,
+            "Europe/Berlin",
             "2026-10-24T22:00:00Z",
-            "2026-10-25T23:00:00Z",
             "2026-10-26T23:00:00Z",
-        ]);
-        check(Period::Day, "Asia/Kathmandu", "2026-01-01T00:00:00Z", "2026-01-02T00:00:00Z", &[
+            &["2026-10-24T22:00:00Z", "2026-10-25T23:00:00Z", "2026-10-26T23:00:00Z"],
+        );
+        check(
+            Period::Day,
+            "Asia/Kathmandu",
             "2026-01-01T00:00:00Z",
-            "2026-01-01T18:15:00Z",
             "2026-01-02T00:00:00Z",
-        ]);
+            &["2026-01-01T00:00:00Z", "2026-01-01T18:15:00Z", "2026-01-02T00:00:00Z"],
+        );
         // On this day there was no midnight.
-        check(Period::Day, "Africa/Cairo", "2026-04-22T22:00:00Z", "2026-04-24T21:00:00Z", &[
+        check(
+            Period::Day,
+            "Africa/Cairo",
             "2026-04-22T22:00:00Z",
-            "2026-04-23T22:00:00Z",
             "2026-04-24T21:00:00Z",
-        ]);
+            &["2026-04-22T22:00:00Z", "2026-04-23T22:00:00Z", "2026-04-24T21:00:00Z"],
+        );
     }
 
     #[test]
     fn weeks_and_months() {
-        check(Period::Week, "UTC", "2026-01-01T00:00:00Z", "2026-01-13T00:00:00Z", &[
+        check(
+            Period::Week,
+            "UTC",
             "2026-01-01T00:00:00Z",
-            "2026-01-05T00:00:00Z",
-            "2026-01-12T00:00:00Z",
             "2026-01-13T00:00:00Z",
-        ]);
-        check(Period::Month, "UTC", "2026-01-31T00:00:00Z", "2026-03-02T00:00:00Z", &[
+            &["2026-01-01T00:00:00Z", "2026-01-05T00:00:00Z", "2026-01-12T00:00:00Z", "2026-01-13T00:00:00Z"],
+        );
+        check(
+            Period::Month,
+            "UTC",
             "2026-01-31T00:00:00Z",
-            "2026-02-01T00:00:00Z",
-            "2026-03-01T00:00:00Z",
             "2026-03-02T00:00:00Z",
-        ]);
+            &["2026-01-31T00:00:00Z", "2026-02-01T00:00:00Z", "2026-03-01T00:00:00Z", "2026-03-02T00:00:00Z"],
+        );
         let zone = TimeZone::UTC;
         assert_eq!(date(at("2026-01-01T00:00:00Z"), Period::Week, &zone), "2025-12-29");
         assert_eq!(date(at("2026-01-31T00:00:00Z"), Period::Month, &zone), "2026-01-01");
@@ -345,28 +376,31 @@ mod tests {
     #[test]
     fn hours_are_those_of_the_clock() {
         // An hour is shown twice, told apart by its offset.
-        check(Period::Hour, "Europe/Berlin", "2026-10-25T00:00:00Z", "2026-10-25T03:00:00Z", &[
+        check(
+            Period::Hour,
+            "Europe/Berlin",
             "2026-10-25T00:00:00Z",
-            "2026-10-25T01:00:00Z",
-            "2026-10-25T02:00:00Z",
             "2026-10-25T03:00:00Z",
-        ]);
+            &["2026-10-25T00:00:00Z", "2026-10-25T01:00:00Z", "2026-10-25T02:00:00Z", "2026-10-25T03:00:00Z"],
+        );
         let zone = TimeZone::get("Europe/Berlin").unwrap();
         let names = ["2026-10-25T00:00:00Z", "2026-10-25T01:00:00Z"].map(|text| date(at(text), Period::Hour, &zone));
         assert_eq!(names, ["2026-10-25T02:00:00+02:00", "2026-10-25T02:00:00+01:00"]);
-        check(Period::Hour, "Asia/Kathmandu", "2026-01-01T00:00:00Z", "2026-01-01T02:00:00Z", &[
+        check(
+            Period::Hour,
+            "Asia/Kathmandu",
             "2026-01-01T00:00:00Z",
-            "2026-01-01T00:15:00Z",
-            "2026-01-01T01:15:00Z",
             "2026-01-01T02:00:00Z",
-        ]);
+            &["2026-01-01T00:00:00Z", "2026-01-01T00:15:00Z", "2026-01-01T01:15:00Z", "2026-01-01T02:00:00Z"],
+        );
         // Half an hour forward at 15:30 UTC.
-        check(Period::Hour, "Australia/Lord_Howe", "2026-10-03T14:30:00Z", "2026-10-03T17:00:00Z", &[
+        check(
+            Period::Hour,
+            "Australia/Lord_Howe",
             "2026-10-03T14:30:00Z",
-            "2026-10-03T15:30:00Z",
-            "2026-10-03T16:00:00Z",
             "2026-10-03T17:00:00Z",
-        ]);
+            &["2026-10-03T14:30:00Z", "2026-10-03T15:30:00Z", "2026-10-03T16:00:00Z", "2026-10-03T17:00:00Z"],
+        );
     }
 
     #[test]
