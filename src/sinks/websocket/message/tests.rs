@@ -15,6 +15,8 @@ fn what_is_understood() {
     check(r#" {"type":"ping"} "#, &ClientMessage::Ping(None));
     check(r#"{"type":"\u0070ing","id":7}"#, &ClientMessage::Ping(Some(Id::Number(7))));
     check(r#"{"type":"ping","id":"x"}"#, &ClientMessage::Ping(Some(Id::Text("x".to_owned()))));
+    let deep = format!(r#"{{"type":"ping","x":{}1{}}}"#, "[".repeat(4000), "]".repeat(4000));
+    check(&deep, &ClientMessage::Ping(None));
 }
 
 #[test]
@@ -36,7 +38,6 @@ fn what_is_not() {
     check(r#"{"type":"ping","id":1.5}"#, "invalid_message");
     check(&format!(r#"{{"type":"ping","id":"{}"}}"#, "x".repeat(LONGEST_ID + 1)), "invalid_message");
     check(r#"{"type":"stats_update"}"#, "unknown_type");
-    check(&format!(r#"{{"type":"ping","x":{}1{}}}"#, "[".repeat(4000), "]".repeat(4000)), "not_json");
 }
 
 proptest! {
