@@ -82,7 +82,7 @@ const HANDOVER: Duration = Duration::from_secs(10);
 fn welcome(request: &Request, seats: &Arc<Seats>, board: &Arc<Board>) -> Response {
     let (accepted, since) = match handshake::check(request) {
         Ok(accepted) => accepted,
-        Err(refusal) => return refusal,
+        Err(refusal) => return *refusal,
     };
     let Some(upgrade) = request.upgrade.clone() else { return handshake::not_upgradable() };
     let seat = match Seats::take(seats, request.client) {
@@ -91,10 +91,9 @@ fn welcome(request: &Request, seats: &Arc<Seats>, board: &Arc<Board>) -> Respons
     };
     let board = Arc::clone(board);
     tokio::spawn(async move {
-        match tokio::time::timeout(HANDOVER, upgrade).await {
-            Ok(Ok(connection)) => client::serve(TokioIo::new(connection), &board, since).await,
-            // Gone before it began; there is nobody to tell.
-            Ok(Err(_)) | Err(_) => {}
+        // Otherwise it was gone before it began, and there is nobody to tell.
+        if let Ok(Ok(connection)) = tokio::time::timeout(HANDOVER, upgrade).await {
+            client::serve(TokioIo::new(connection), &board, since).await;
         }
         drop(seat);
     });

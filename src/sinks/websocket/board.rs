@@ -119,7 +119,7 @@ impl Board {
     async fn write(self: Arc<Self>) {
         let mut feed = self.hub.subscribe();
         while feed.next().await.is_some() {
-            let weight = self.advance(self.hub.snapshot());
+            let weight = self.advance(&self.hub.snapshot());
             if weight > 0 {
                 let clients = u32::try_from(self.news.receiver_count()).unwrap_or(u32::MAX);
                 let gap = GAP.max(GAP_PER_CLIENT.saturating_mul(clients)).saturating_mul(weight);
@@ -129,11 +129,11 @@ impl Board {
     }
 
     /// Makes `next` the present state and tells everybody what has changed; gives how much that was to tell.
-    pub(super) fn advance(&self, next: Arc<Snapshot>) -> u32 {
+    pub(super) fn advance(&self, next: &Arc<Snapshot>) -> u32 {
         let mut state = self.lock();
-        let before = std::mem::replace(&mut state.snapshot, Arc::clone(&next));
+        let before = std::mem::replace(&mut state.snapshot, Arc::clone(next));
         let restored = next.revision < before.revision;
-        let changed = changed(&before, &next);
+        let changed = changed(&before, next);
         if restored {
             // A backup has taken the place of a damaged history; what was known of revisions is void.
             state.changed_at.clear();
@@ -154,7 +154,7 @@ impl Board {
             return u32::try_from(1 + size / LARGE).unwrap_or(u32::MAX);
         }
         for model in &changed {
-            let frame = self.update(&next, model);
+            let frame = self.update(next, model);
             self.tell(News::Update { model: Arc::clone(model), revision: next.revision, frame });
         }
         u32::try_from(changed.len()).unwrap_or(u32::MAX)

@@ -10,21 +10,21 @@ use super::seats::Full;
 use crate::route::{self, Request, Response};
 
 /// The answer that opens the connection, and the revision from which the client wants to go on.
-pub fn check(request: &Request) -> Result<(Response, Option<u64>), Response> {
+pub fn check(request: &Request) -> Result<(Response, Option<u64>), Box<Response>> {
     let headers = &request.headers;
     if !has_token(headers, &header::UPGRADE, "websocket") || !has_token(headers, &header::CONNECTION, "upgrade") {
-        return Err(not_upgradable());
+        return Err(not_upgradable().into());
     }
     if headers.get(header::SEC_WEBSOCKET_VERSION).is_none_or(|version| version != "13") {
         let mut response =
             refusal(StatusCode::UPGRADE_REQUIRED, "websocket_version", "only version 13 of the protocol is spoken");
         response.headers_mut().insert(header::SEC_WEBSOCKET_VERSION, HeaderValue::from_static("13"));
-        return Err(response);
+        return Err(response.into());
     }
     let key = single(headers, &header::SEC_WEBSOCKET_KEY).filter(|key| is_key(key));
     let Some(key) = key else {
         let message = "Sec-WebSocket-Key has to be 16 bytes in base64";
-        return Err(refusal(StatusCode::BAD_REQUEST, "websocket_key", message));
+        return Err(refusal(StatusCode::BAD_REQUEST, "websocket_key", message).into());
     };
     let since = since(&request.query)?;
     let mut response = Response::default();
@@ -60,13 +60,13 @@ pub fn full(full: &Full) -> Response {
 }
 
 /// The only parameter. What is not known is refused by name, as everywhere.
-fn since(query: &str) -> Result<Option<u64>, Response> {
+fn since(query: &str) -> Result<Option<u64>, Box<Response>> {
     let mut since = None;
     for (name, value) in form_urlencoded::parse(query.as_bytes()) {
         if name != "since" {
             let message = format!("unknown query parameter: {name}");
             let body = json!({"error": message, "code": "unknown_parameter", "parameters": [name], "known": ["since"]});
-            return Err(route::json(StatusCode::BAD_REQUEST, &body));
+            return Err(route::json(StatusCode::BAD_REQUEST, &body).into());
         }
         let Ok(revision) = value.parse() else {
             let allowed = "the revision of a message that was received";
@@ -74,7 +74,7 @@ fn since(query: &str) -> Result<Option<u64>, Response> {
             let body = json!({
                 "error": message, "code": "invalid_parameter", "parameter": "since", "allowed": allowed,
             });
-            return Err(route::json(StatusCode::BAD_REQUEST, &body));
+            return Err(route::json(StatusCode::BAD_REQUEST, &body).into());
         };
         since = Some(revision);
     }
@@ -139,7 +139,7 @@ mod tests {
         fn refused(query: &str, changes: &[(&'static str, &'static str)], status: u16, code: &str) {
             let response = check(&asked(query, changes)).unwrap_err();
             assert_eq!(response.status().as_u16(), status, "{changes:?}");
-            let body: serde_json::Value = serde_json::from_slice(&body(response)).unwrap();
+            let body: serde_json::Value = serde_json::from_slice(&body(*response)).unwrap();
             assert_eq!(body["code"], code, "{body}");
             assert!(body["error"].is_string());
         }

@@ -8,7 +8,9 @@ pub(super) fn snapshot(revision: u64, models: &[(&str, u64)]) -> Arc<Snapshot> {
     let models: BTreeMap<Arc<str>, Tally> =
         models.iter().map(|(model, input)| (Arc::from(*model), tally(*input))).collect();
     let mut totals = Tally::default();
-    models.values().for_each(|model| totals.add(model));
+    for model in models.values() {
+        totals.add(model);
+    }
     Arc::new(Snapshot { revision, ready: true, models, totals, ..Snapshot::default() })
 }
 
@@ -52,10 +54,10 @@ async fn each_changed_model_is_told_once() {
     let board = board(&snapshot(1, &[("a", 1), ("b", 2)]));
     let mut joined = board.join(None);
     assert_eq!(names(&joined.greeting), ["all 3"]);
-    assert_eq!(board.advance(snapshot(1, &[("a", 1), ("b", 2)])), 0);
-    assert_eq!(board.advance(snapshot(4, &[("a", 1), ("b", 3), ("c", 5)])), 2);
+    assert_eq!(board.advance(&snapshot(1, &[("a", 1), ("b", 2)])), 0);
+    assert_eq!(board.advance(&snapshot(4, &[("a", 1), ("b", 3), ("c", 5)])), 2);
     assert_eq!(heard(&mut joined), ["b=3 of 9", "c=5 of 9"]);
-    assert_eq!(board.advance(snapshot(5, &[("b", 3), ("c", 5)])), 1);
+    assert_eq!(board.advance(&snapshot(5, &[("b", 3), ("c", 5)])), 1);
     assert_eq!(heard(&mut joined), ["a=0 of 8"], "what is gone is nothing");
     assert_eq!(names(&board.join(None).greeting), ["all 8"]);
 }
@@ -66,12 +68,12 @@ async fn too_much_at_once_and_a_restored_history_start_over() {
     let mut joined = board.join(None);
     let names: Vec<String> = (0..=MOST).map(|n| format!("m{n}")).collect();
     let many: Vec<(&str, u64)> = names.iter().map(|name| (name.as_str(), 1)).collect();
-    assert_eq!(board.advance(snapshot(11, &many)), 1);
+    assert_eq!(board.advance(&snapshot(11, &many)), 1);
     assert_eq!(heard(&mut joined), ["anew"]);
-    board.advance(snapshot(7, &many));
+    board.advance(&snapshot(7, &many));
     assert_eq!(heard(&mut joined), ["anew"]);
     let partial = Snapshot { ready: false, ..Snapshot::clone(&snapshot(7, &many)) };
-    board.advance(Arc::new(partial));
+    board.advance(&Arc::new(partial));
     assert_eq!(heard(&mut joined), ["anew"]);
 }
 
@@ -79,8 +81,8 @@ async fn too_much_at_once_and_a_restored_history_start_over() {
 async fn a_client_that_comes_back_gets_what_it_missed() {
     let board = board(&snapshot(10, &[("a", 1), ("b", 1)]));
     drop(board.join(None));
-    board.advance(snapshot(12, &[("a", 2), ("b", 1)]));
-    board.advance(snapshot(15, &[("a", 2), ("b", 4)]));
+    board.advance(&snapshot(12, &[("a", 2), ("b", 1)]));
+    board.advance(&snapshot(15, &[("a", 2), ("b", 4)]));
     let since = |revision| names(&board.join(Some(revision)).greeting);
     assert_eq!(since(15), ["resumed 0"]);
     assert_eq!(since(12), ["resumed 1", "b=4 of 6"]);
@@ -88,7 +90,7 @@ async fn a_client_that_comes_back_gets_what_it_missed() {
     assert_eq!(since(10), ["resumed 2", "a=2 of 6", "b=4 of 6"]);
     assert_eq!(since(9), ["all 6"], "nobody looked then");
     assert_eq!(since(16), ["all 6"], "from another history");
-    board.advance(snapshot(13, &[("a", 2), ("b", 3)]));
+    board.advance(&snapshot(13, &[("a", 2), ("b", 3)]));
     assert_eq!(since(12), ["all 5"], "a restored backup has revisions of its own");
     assert_eq!(since(13), ["resumed 0"]);
 }

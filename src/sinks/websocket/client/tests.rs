@@ -76,7 +76,7 @@ async fn what_a_client_says_is_answered() {
 
     client.say(r#"{"type":"subscribe","models":["b"]}"#).await;
     assert_eq!(client.next().await["models"], serde_json::json!(["b"]));
-    house.board.advance(snapshot(2));
+    house.board.advance(&snapshot(2));
     client.say("nonsense").await;
     let error = client.next().await;
     assert_eq!((&error["type"], &error["code"]), (&"error".into(), &"not_json".into()), "and nothing about `a`");
@@ -85,7 +85,7 @@ async fn what_a_client_says_is_answered() {
     assert_eq!(client.next().await["models"], serde_json::json!(["*"]));
     let anew = client.next().await;
     assert_eq!(anew["data"]["models"]["a"]["requests"], 2, "what was not heard of comes now");
-    house.board.advance(snapshot(3));
+    house.board.advance(&snapshot(3));
     let update = client.next().await;
     assert_eq!((&update["type"], &update["data"]["requests"]), (&"stats_update".into(), &3.into()));
 
@@ -101,7 +101,7 @@ async fn who_does_not_keep_up_starts_over_and_has_to_go_in_the_end() {
     for _ in 1..LAGS {
         for _ in 0..200 {
             revision += 1;
-            house.board.advance(snapshot(revision));
+            house.board.advance(&snapshot(revision));
         }
         let mut last = Value::Null;
         while last["type"] != "lagged" {
@@ -114,7 +114,7 @@ async fn who_does_not_keep_up_starts_over_and_has_to_go_in_the_end() {
     }
     for _ in 0..200 {
         revision += 1;
-        house.board.advance(snapshot(revision));
+        house.board.advance(&snapshot(revision));
     }
     assert_eq!(client.closed().await, 1013);
     let status = house.board.status();
