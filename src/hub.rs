@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, watch};
 
 use crate::event::{Change, QuerySource, Tally, UnixMillis};
 use crate::status::{HouseStatus, SourceStatus, SourceTotals};
@@ -107,6 +107,7 @@ pub struct Hub {
     commits: broadcast::Sender<Arc<Commit>>,
     statuses: Statuses,
     house: Arc<HouseStatus>,
+    closing: Arc<watch::Sender<bool>>,
     costs: bool,
 }
 
@@ -116,7 +117,8 @@ const LAG: usize = 64;
 impl Hub {
     pub fn new(first: Snapshot, statuses: Statuses) -> Self {
         let now = Arc::new(ArcSwap::from_pointee(first));
-        Self { now, commits: broadcast::channel(LAG).0, statuses, house: Arc::default(), costs: true }
+        let closing = Arc::new(watch::Sender::new(false));
+        Self { now, commits: broadcast::channel(LAG).0, statuses, house: Arc::default(), closing, costs: true }
     }
 
     /// The user wants no money shown anywhere (`ENABLE_COST_ESTIMATION=false`).
@@ -152,12 +154,34 @@ impl Hub {
         }
     }
 
+    /// For whoever keeps something open that has to be ended in an orderly way, such as a socket.
+    pub fn guest(&self) -> Guest {
+        Guest(self.closing.subscribe())
+    }
+
+    /// Says that the house is closing; resolves once no guest is left.
+    pub async fn close(&self) {
+        self.closing.send_replace(true);
+        self.closing.closed().await;
+    }
+
     /// Starts listening.
     pub fn subscribe(&self) -> Feed {
         // Subscribed before the snapshot is taken: a commit in between is seen twice rather than not at all, and a
         // reader can tell by the revision.
         let commits = self.commits.subscribe();
-        Feed { hub: self.clone(), commits, fresh: true, revision: 0 }
+        Feed { hub: self.clone(), commits, guest: self.guest(), fresh: true, revision: 0 }
+    }
+}
+
+/// Somebody whom the house waits for when it closes, for a while.
+pub struct Guest(watch::Receiver<bool>);
+
+impl Guest {
+    /// Resolves once the house is closing.
+    pub async fn closing(&mut self) {
+        // An error means that there is no house any more.
+        drop(self.0.wait_for(|closing| *closing).await);
     }
 }
 
@@ -165,6 +189,7 @@ impl Hub {
 pub struct Feed {
     hub: Hub,
     commits: broadcast::Receiver<Arc<Commit>>,
+    guest: Guest,
     fresh: bool,
     revision: u64,
 }
@@ -178,8 +203,15 @@ impl Feed {
                 self.revision = snapshot.revision;
                 return Some(Update::Snapshot(snapshot));
             }
-            match self.commits.recv().await {
-                Ok(commit) if commit.snapshot.revision < self.revision => {}
+            let commit = tokio::select! {
+                () = self.guest.closing() => return None,
+                commit = self.commits.recv() => commit,
+            };
+            match commit {
+                // Seen already, or a backup has taken the place of a damaged history.
+                Ok(commit) if commit.snapshot.revision < self.revision => {
+                    self.fresh = self.hub.snapshot().revision < self.revision;
+                }
                 Ok(commit) => {
                     self.revision = commit.snapshot.revision;
                     return Some(Update::Commit(commit));

@@ -8,6 +8,7 @@
 //! - [`ingest`]: the spine, one plain thread. Claims in, commits out.
 //! - [`store`]: the history in SQLite. The only place that knows what a table is.
 //! - [`hub`]: the present totals for any number of readers.
+//! - [`stats`]: how totals look as JSON, to the API and to sinks.
 //! - [`sinks`]: where usage goes to.
 //! - [`route`], [`web`]: how a part answers at a path; the HTTP server, the API and the pages.
 //! - [`config`], [`cli`], [`app`]: settings, commands, and the wiring of all of it.
@@ -28,6 +29,7 @@ pub mod pricing;
 pub mod route;
 pub mod sinks;
 pub mod sources;
+pub mod stats;
 pub mod status;
 pub mod store;
 pub mod supervise;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use warp::Filter;
 use warp::filters::BoxedFilter;
-use warp::http::{HeaderMap, Method};
+use warp::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use warp::hyper::body::Bytes;
 use warp::hyper::upgrade::OnUpgrade;
 
@@ -39,6 +39,14 @@ impl Request {
     pub fn variable(&self, name: &str) -> &str {
         self.variables.iter().find(|(known, _)| *known == name).map_or("", |(_, value)| value)
     }
+}
+
+/// A JSON answer.
+pub fn json(status: StatusCode, body: &serde_json::Value) -> Response {
+    let mut response = Response::new(body.to_string().into());
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
+    response
 }
 
 /// Who may use a route where a login is configured. Without one, everybody whom the gate lets in.

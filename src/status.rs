@@ -157,6 +157,23 @@ impl SourceStatus {
 pub struct HouseStatus {
     process: Mutex<Option<ProcessSample>>,
     requests: Mutex<BTreeMap<(&'static str, &'static str), u64>>,
+    pub websocket: WebSocketStatus,
+}
+
+/// What the WebSocket shows of itself.
+#[derive(Debug, Default)]
+pub struct WebSocketStatus {
+    /// Clients that are connected now.
+    pub clients: AtomicU64,
+    /// Clients that were turned away because there were too many.
+    pub refused: AtomicU64,
+    /// Times a client was so slow that it got the present state instead of the updates it had missed.
+    pub lagged: AtomicU64,
+    /// Connections that were ended here: too slow, silent or against the protocol.
+    pub dropped: AtomicU64,
+    /// Messages sent, and those that came in.
+    pub sent: AtomicU64,
+    pub received: AtomicU64,
 }
 
 /// What the operating system said about this process a moment ago; `None` where it does not say.

@@ -84,7 +84,12 @@ fn serve_counted(
         // Both ends at once: the store works while the last answers leave.
         counting.begin_stop();
         stopper.stop();
-        server.await.context("ending the server")?
+        let goodbye = tokio::time::timeout(ConnectionLimits::default().drain_time, counting.hub.close());
+        let (served, gone) = tokio::join!(server, goodbye);
+        if gone.is_err() {
+            tracing::info!("closing live connections that did not end in time");
+        }
+        served.context("ending the server")?
     });
     runtime.shutdown_timeout(Duration::from_millis(500));
     Ok(served?)

@@ -4,6 +4,7 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::parts;
@@ -83,5 +84,50 @@ impl Limit {
 impl Drop for Limit {
     fn drop(&mut self) {
         std::fs::write(self.path, &self.before).unwrap();
+    }
+}
+
+/// A group of processes that may have so much memory together; gone when dropped, as its processes have to be by then.
+pub(crate) struct Cgroup(PathBuf);
+
+impl Cgroup {
+    /// So many MiB. `None`, and the test is left out, where no group can be made.
+    pub(crate) fn memory(mib: u64) -> Option<Self> {
+        static NUMBER: AtomicU64 = AtomicU64::new(0);
+        let name = format!("ctm-{}-{}", std::process::id(), NUMBER.fetch_add(1, Ordering::Relaxed));
+        let made = [("/sys/fs/cgroup/memory", "memory.limit_in_bytes"), ("/sys/fs/cgroup", "memory.max")]
+            .iter()
+            .find_map(|(root, limit)| {
+                let group = Self(Path::new(root).join(&name));
+                std::fs::create_dir(&group.0).ok()?;
+                std::fs::write(group.0.join(limit), (mib << 20).to_string()).ok()?;
+                Some(group)
+            });
+        if made.is_none() {
+            parts::lack("the right to limit memory by a control group");
+        }
+        made
+    }
+
+    /// What starts a program inside of it.
+    pub(crate) fn prefix(&self) -> [String; 4] {
+        let script = format!("echo $$ > {}/cgroup.procs && exec \"$@\"", self.0.display());
+        ["/bin/sh".to_owned(), "-c".to_owned(), script, "sh".to_owned()]
+    }
+
+    /// How many processes the system had to end for want of memory.
+    pub(crate) fn oom_kills(&self) -> u64 {
+        let text = ["memory.oom_control", "memory.events"]
+            .iter()
+            .find_map(|name| std::fs::read_to_string(self.0.join(name)).ok());
+        let text = text.unwrap();
+        text.lines().find_map(|line| line.strip_prefix("oom_kill ")).unwrap().trim().parse().unwrap()
+    }
+}
+
+impl Drop for Cgroup {
+    fn drop(&mut self) {
+        // A process may still be on its way out; an empty group that is left behind costs nothing.
+        std::fs::remove_dir(&self.0).ok();
     }
 }

@@ -74,8 +74,9 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("sources", &["event", "merge", "plugin", "status", "clock", "platform", "hub"]),
     ("route", &[]),
     ("version", &[]),
-    ("sinks", &["event", "hub", "plugin", "status", "clock", "route", "version"]),
-    ("web", &["event", "hub", "plugin", "status", "clock", "store", "pricing", "route", "version"]),
+    ("stats", &["event", "hub"]),
+    ("sinks", &["event", "hub", "plugin", "status", "clock", "route", "stats", "version"]),
+    ("web", &["event", "hub", "plugin", "status", "clock", "store", "pricing", "route", "stats", "version"]),
     ("config", &["plugin", "pricing", "platform", "store"]),
 ];
 
