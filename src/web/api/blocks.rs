@@ -11,12 +11,12 @@ use utoipa::ToSchema;
 
 use crate::event::UnixMillis;
 use crate::route::Request;
+use crate::stats::Row;
 use crate::store::{BlockOptions, Blocks, Sums, Window};
 use crate::web::WebState;
 use crate::web::api::answer::of_history;
 use crate::web::api::endpoint::{Answering, Content, Endpoint};
 use crate::web::api::scope::{END, Range, START, TZ, instant, shown};
-use crate::web::api::stats::Row;
 use crate::web::api::trends::scope_of_days;
 use crate::web::query::{Asked, Kind, Parameter};
 

@@ -17,6 +17,7 @@ use warp::hyper::body::Bytes;
 use warp::reply::Reply as _;
 
 use crate::route::Response;
+use crate::stats::Row;
 use crate::store::{self, BucketRow, Buckets, RawRows, Readers, Span, StoreError};
 use crate::web::WebState;
 use crate::web::api::answer::blocking;
@@ -26,7 +27,6 @@ use crate::web::api::rows::CostParts;
 use crate::web::api::scope::{
     BRANCH, END, MODEL, PROJECT, QUERY_SOURCE, Reach, SESSION, SOURCE, START, Scope, TZ, day, shown,
 };
-use crate::web::api::stats::Row;
 use crate::web::api::trends::Period;
 use crate::web::error::ApiError;
 use crate::web::query::{Asked, Kind, Parameter};

@@ -6,6 +6,7 @@ use serde::Serialize;
 use utoipa::ToSchema;
 
 use crate::route::Request;
+use crate::stats::Row;
 use crate::store::{self, GroupOrder};
 use crate::web::WebState;
 use crate::web::api::answer::of_history;
@@ -14,7 +15,6 @@ use crate::web::api::rows::{Pagination, rows};
 use crate::web::api::scope::{
     BRANCH, END, LIMIT, MODEL, PAGE, PROJECT, QUERY_SOURCE, Range, Reach, SESSION, SOURCE, START, Scope, TZ, instant,
 };
-use crate::web::api::stats::Row;
 use crate::web::query::{Asked, Kind, Parameter};
 
 static SORT: Parameter = Parameter {

@@ -8,6 +8,7 @@ use utoipa::ToSchema;
 
 use crate::event::UnixMillis;
 use crate::route::Request;
+use crate::stats::Row;
 use crate::store::{self, AgentRow, Filter, SessionOrder, Span};
 use crate::web::WebState;
 use crate::web::api::answer::of_history;
@@ -16,7 +17,6 @@ use crate::web::api::rows::{CostParts, Pagination, rows};
 use crate::web::api::scope::{
     BRANCH, END, LIMIT, MODEL, PAGE, PROJECT, QUERY_SOURCE, Range, Reach, SESSION, SOURCE, START, Scope, TZ, shown,
 };
-use crate::web::api::stats::Row;
 use crate::web::api::trends::Period;
 use crate::web::error::ApiError;
 use crate::web::query::{Asked, Kind, Parameter};

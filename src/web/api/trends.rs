@@ -11,6 +11,7 @@ use utoipa::ToSchema;
 
 use crate::event::UnixMillis;
 use crate::route::Request;
+use crate::stats::Row;
 use crate::store::{Bucket, Dimension, Span, Sums};
 use crate::web::WebState;
 use crate::web::api::answer::of_history;
@@ -18,7 +19,6 @@ use crate::web::api::endpoint::{Answering, Content, Endpoint};
 use crate::web::api::scope::{
     BRANCH, END, MODEL, PROJECT, QUERY_SOURCE, Range, Reach, SESSION, SOURCE, START, Scope, TZ, day, shown, start_of,
 };
-use crate::web::api::stats::Row;
 use crate::web::error::ApiError;
 use crate::web::query::{Asked, Kind, Parameter};
 

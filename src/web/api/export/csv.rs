@@ -208,7 +208,7 @@ mod tests {
             model: "a \"quoted\", model\r\nwith lines".into(),
             project: "=cmd|' /C calc'!A0".into(),
             query_source: "main",
-            row: crate::web::api::stats::Row::of(&crate::event::Tally::default(), true),
+            row: crate::stats::Row::of(&crate::event::Tally::default(), true),
             costs: None,
         };
         let text = piece(&[ExportRow::Sum(Box::new(row))], Level::Day, true, true).unwrap();
