@@ -58,6 +58,27 @@ pub fn restrict_file(path: &Path) -> io::Result<()> {
     system::restrict(path)
 }
 
+/// Whether anybody but the owner has rights to an open file. Windows does not say.
+pub fn is_shared(file: &File) -> io::Result<bool> {
+    Ok(system::is_shared(&file.metadata()?))
+}
+
+/// Puts a new content in the place of a file, or makes it: for the owner alone (0600), and at every moment either the old
+/// or the new one, whole. One at a time for each path.
+pub fn replace_private_file(path: &Path, content: &[u8]) -> io::Result<()> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".new");
+    let new = PathBuf::from(name);
+    match std::fs::remove_file(&new) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file = create_private_file(&new)?;
+    io::Write::write_all(&mut file, content)?;
+    file.sync_all()?;
+    std::fs::rename(&new, path)
+}
+
 /// What a path is mounted on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileSystem {
@@ -210,6 +231,10 @@ mod system {
         std::fs::set_permissions(path, Permissions::from_mode(0o600))
     }
 
+    pub(super) fn is_shared(metadata: &Metadata) -> bool {
+        metadata.mode() & 0o077 != 0
+    }
+
     #[cfg(target_os = "linux")]
     pub(super) fn file_system_name(path: &Path) -> Option<String> {
         super::mounted_on(&std::fs::read("/proc/self/mountinfo").ok()?, path)
@@ -271,6 +296,10 @@ mod system {
 
     pub(super) fn restrict(_path: &Path) -> io::Result<()> {
         Ok(())
+    }
+
+    pub(super) fn is_shared(_metadata: &Metadata) -> bool {
+        false
     }
 
     pub(super) fn file_system_name(path: &Path) -> Option<String> {

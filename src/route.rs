@@ -28,6 +28,8 @@ pub struct Request {
     pub body: Bytes,
     /// Who is asking, as far as the proxies in between can be trusted.
     pub client: IpAddr,
+    /// The client speaks TLS, as far as that can be known.
+    pub secure: bool,
     /// The variable parts of the path, decoded.
     pub variables: Vec<(&'static str, String)>,
     /// Set where the client wants to speak another protocol on this connection.
@@ -224,6 +226,7 @@ pub(crate) mod testing {
             headers: HeaderMap::new(),
             body: Bytes::new(),
             client: std::net::Ipv4Addr::LOCALHOST.into(),
+            secure: false,
             variables: Vec::new(),
             upgrade: None,
         }

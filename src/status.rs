@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
@@ -157,6 +157,8 @@ impl SourceStatus {
 pub struct HouseStatus {
     process: Mutex<Option<ProcessSample>>,
     requests: Mutex<BTreeMap<(&'static str, &'static str), u64>>,
+    login_failures: AtomicU64,
+    rate_limited: AtomicU64,
     pub websocket: WebSocketStatus,
 }
 
@@ -194,6 +196,26 @@ impl HouseStatus {
 
     pub fn set_process(&self, sample: ProcessSample) {
         *self.process.lock().unwrap_or_else(PoisonError::into_inner) = Some(sample);
+    }
+
+    /// Counts one login that did not succeed, whatever the reason.
+    pub fn count_login_failure(&self) {
+        self.login_failures.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Logins that did not succeed.
+    pub fn login_failures(&self) -> u64 {
+        self.login_failures.load(Ordering::Relaxed)
+    }
+
+    /// Counts one request beyond its client's budget.
+    pub fn count_rate_limited(&self) {
+        self.rate_limited.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Requests beyond their client's budget.
+    pub fn rate_limited(&self) -> u64 {
+        self.rate_limited.load(Ordering::Relaxed)
     }
 
     /// Counts one answered request: the route's template and the class of its status code, such as `2xx`.

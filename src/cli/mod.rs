@@ -1,6 +1,7 @@
 //! The command line: one file a command. Errors leave here as one sentence and an exit code.
 
 pub mod args;
+mod auth;
 pub mod config_cmd;
 mod db;
 mod demo;
@@ -73,6 +74,11 @@ impl CliError {
                 AppError::Prices(_)
                 | AppError::Plugin { .. }
                 | AppError::UnknownPlugin { .. }
+                | AppError::Settings(_)
+                | AppError::Setting { .. }
+                | AppError::Name(_)
+                | AppError::Tls(_)
+                | AppError::Open(_)
                 | AppError::Store(
                     StoreError::Newer { .. }
                     | StoreError::Foreign { .. }
@@ -104,7 +110,11 @@ fn execute(cli: &Cli) -> Result<bool, CliError> {
         Command::Pricing(PricingCommand::List { json }) => pricing::list(&load()?, *json)?,
         Command::Pricing(PricingCommand::Show { model, json }) => return Ok(pricing::show(&load()?, model, *json)?),
         Command::Pricing(PricingCommand::Reprice { dry_run }) => pricing::reprice(&load()?, &clock, *dry_run)?,
-        Command::Healthcheck(HealthcheckArgs { url }) => return Ok(health::run(load()?.listen, url.as_deref())?),
+        Command::Auth(command) => auth::run(command, &clock, load)?,
+        Command::Healthcheck(HealthcheckArgs { url }) => {
+            let settings = load()?;
+            return Ok(health::run(settings.listen, settings.tls.is_some(), url.as_deref())?);
+        }
         // Has to work when the configuration does not.
         Command::Config(command) => return config_command(command, &cli.flags()),
     }

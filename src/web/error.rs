@@ -21,11 +21,20 @@ pub struct ApiError {
     pub details: Map<String, Value>,
     allow: Option<String>,
     retry_after: Option<Duration>,
+    challenge: Option<&'static str>,
 }
 
 impl ApiError {
     pub fn new(status: StatusCode, code: &'static str, message: impl Into<String>) -> Self {
-        Self { status, code, message: message.into(), details: Map::new(), allow: None, retry_after: None }
+        Self {
+            status,
+            code,
+            message: message.into(),
+            details: Map::new(),
+            allow: None,
+            retry_after: None,
+            challenge: None,
+        }
     }
 
     #[must_use]
@@ -57,6 +66,23 @@ impl ApiError {
         Self::new(StatusCode::UNPROCESSABLE_ENTITY, "contradiction", message)
             .with("parameter", name)
             .with("allowed", allowed)
+    }
+
+    /// Nobody is logged in, or the token is not good; what would be accepted is said in `WWW-Authenticate` (RFC 6750).
+    pub fn unauthorized(bad_token: bool) -> Self {
+        let challenge = if bad_token {
+            "Bearer realm=\"claude-token-monitor\", error=\"invalid_token\""
+        } else {
+            "Bearer realm=\"claude-token-monitor\""
+        };
+        let error = Self::new(StatusCode::UNAUTHORIZED, "unauthorized", "Unauthorized");
+        Self { challenge: Some(challenge), ..error }
+    }
+
+    /// Somebody asks more often than they may.
+    pub fn too_many(code: &'static str, wait: Duration) -> Self {
+        let wait = wait.max(Duration::from_secs(1));
+        Self::new(StatusCode::TOO_MANY_REQUESTS, code, "Rate limit exceeded").retry_after(wait)
     }
 
     pub fn not_found(message: impl Into<String>) -> Self {
@@ -108,6 +134,9 @@ impl ApiError {
     pub fn headers(&self, headers: &mut header::HeaderMap) {
         if let Some(Ok(allow)) = self.allow.as_deref().map(HeaderValue::from_str) {
             headers.insert(header::ALLOW, allow);
+        }
+        if let Some(challenge) = self.challenge {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         }
         if let Some(time) = self.retry_after {
             // Rounded up: half a second too late is no second refusal.

@@ -9,14 +9,19 @@ use hyper::body::{Body, Bytes, Incoming};
 use hyper::service::Service;
 use hyper::upgrade::OnUpgrade;
 use hyper_util::service::TowerToHyperService;
+use ipnet::IpNet;
 use tokio::time::timeout;
 use warp::http::request::Parts;
 use warp::http::{HeaderMap, Method, StatusCode, header};
 
 use crate::hub::Hub;
-use crate::route::{Class, Found, Request, Response, Route, Router};
+use crate::route::{Access, Class, Found, Request, Response, Route, Router};
+use crate::web::auth::routes::{is_local, see_other};
+use crate::web::auth::{Auth, Who};
 use crate::web::error::ApiError;
-use crate::web::guard::Gate;
+use crate::web::guard::{Gate, Pass, Refusal};
+use crate::web::proxy::{self, Origin};
+use crate::web::rate::{ClientKey, Rates};
 use crate::web::{headers, pages};
 
 /// What a single exchange may cost.
@@ -49,48 +54,85 @@ const SLOW: Duration = Duration::from_secs(1);
 /// What all exchanges share.
 pub struct Exchange {
     pub gate: Gate,
+    /// Whose word on the client's address is taken.
+    pub trusted_proxies: Vec<IpNet>,
+    pub rates: Rates,
+    pub auth: Arc<Auth>,
     pub limits: ExchangeLimits,
     pub hub: Hub,
     pub router: Router,
 }
 
+/// One connection, as far as it matters to a request on it.
+#[derive(Clone, Copy, Debug)]
+pub struct Connection {
+    pub peer: SocketAddr,
+    /// It speaks TLS with us.
+    pub tls: bool,
+}
+
 impl Exchange {
     /// Answers one request; there is always an answer.
-    pub async fn answer(self: Arc<Self>, peer: SocketAddr, request: warp::http::Request<Incoming>) -> Response {
+    pub async fn answer(self: Arc<Self>, from: Connection, request: warp::http::Request<Incoming>) -> Response {
         let (mut parts, body) = request.into_parts();
         let upgrade = parts.extensions.remove::<OnUpgrade>();
         let found = self.router.find(parts.uri.path());
         let wants_page = wants_page(&parts, found.as_ref());
-        let mut response = match self.admitted(peer, &parts, body, found.as_ref(), upgrade).await {
+        let origin = proxy::origin(&self.trusted_proxies, from.peer.ip(), &parts.headers);
+        let encrypted = from.tls || origin.is_ok_and(|origin| origin.https);
+        let strict = encrypted && !Gate::is_loopback(&parts.headers);
+        let secure = encrypted || self.gate.is_public_https(&parts.headers);
+
+        let mut answer = HeaderMap::new();
+        self.gate.cors().mark(&parts.headers, &mut answer);
+        let far_end = Asking { origin: origin.map_err(|_| ()), secure, upgrade };
+        let mut response = match self.admitted(&parts, body, found.as_ref(), far_end).await {
             Ok(Admitted::Asked(route, request)) => self.route(route, parts, request).await,
             Ok(Admitted::Answered(response)) => response,
+            Err(error) if wants_page && error.status == StatusCode::UNAUTHORIZED => to_login(&parts),
             Err(error) => error.response(),
         };
         if wants_page && let Some(error) = response.extensions_mut().remove::<ApiError>() {
             response = pages::error_page(&error);
             error.headers(response.headers_mut());
         }
-        headers::secure(response.headers_mut());
+        for (name, value) in &answer {
+            response.headers_mut().append(name, value.clone());
+        }
+        headers::secure(response.headers_mut(), strict);
         self.hub.house().count_request(label(found.as_ref()), class(response.status()));
         response
     }
 
-    /// Everything before a route sees the request. The body is read here, whole, within its limits, so that no route
-    /// can forget them.
+    /// Everything before a route sees the request, in an order that tells nobody more than they may know: is it meant for
+    /// us, and not sent by another site's page; how often; who is it. Only then, what is asked for. The body is read
+    /// here, whole, within its limits, so that no route can forget them.
     async fn admitted<'a>(
         &self,
-        peer: SocketAddr,
         parts: &Parts,
         body: Incoming,
         found: Option<&'a Found<'_>>,
-        upgrade: Option<OnUpgrade>,
+        asking: Asking,
     ) -> Result<Admitted<'a>, ApiError> {
-        self.gate.check(parts)?;
+        let pass = self.gate.check(parts)?;
         let limits = &self.limits;
         if parts.headers.len() > limits.header_count || size(&parts.headers) > limits.header_bytes {
             let message = "the request has too many or too long headers";
             return Err(ApiError::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "headers_too_large", message));
         }
+        let Origin { client, .. } = asking.origin.map_err(|()| {
+            let message = "the forwarding headers of the proxy in front cannot be understood";
+            ApiError::bad_request("bad_forwarding", message)
+        })?;
+        self.rates.check(ClientKey::of(client), budget(parts, found)).map_err(|wait| {
+            self.hub.house().count_rate_limited();
+            ApiError::too_many("rate_limited", wait)
+        })?;
+        if let Some(response) = self.gate.cors().preflight(&parts.method, &parts.headers) {
+            return Ok(Admitted::Answered(response));
+        }
+        self.known(parts, found, pass, asking.secure)?;
+
         let found = found.ok_or_else(|| ApiError::not_found("there is nothing at this path"))?;
         if parts.method == Method::OPTIONS {
             return Ok(Admitted::Answered(options(found)));
@@ -101,11 +143,22 @@ impl Exchange {
             query: parts.uri.query().unwrap_or_default().to_owned(),
             headers: parts.headers.clone(),
             body: self.body(body).await?,
-            client: peer.ip().to_canonical(),
+            client,
+            secure: asking.secure,
             variables: found.variables.clone(),
-            upgrade,
+            upgrade: asking.upgrade,
         };
         Ok(Admitted::Asked(route, request))
+    }
+
+    /// Whoever asks may use what is at this path; what is not there needs a login like everything else.
+    fn known(&self, parts: &Parts, found: Option<&Found<'_>>, pass: Pass, secure: bool) -> Result<(), ApiError> {
+        let who = self.auth.identify(&parts.headers, secure);
+        if pass == Pass::WithToken && who != Who::Token {
+            return Err(Refusal::CrossSite.into());
+        }
+        let access = found.map_or(Access::Login, |found| access(found, &parts.method));
+        if self.auth.admits(who, access) { Ok(()) } else { Err(ApiError::unauthorized(who == Who::Refused)) }
     }
 
     async fn body(&self, body: Incoming) -> Result<Bytes, ApiError> {
@@ -161,6 +214,41 @@ impl Exchange {
             _ => response,
         }
     }
+}
+
+/// What is known of who asks, beside the request itself.
+struct Asking {
+    /// `Err`: a proxy said something that has no meaning.
+    origin: Result<Origin, ()>,
+    secure: bool,
+    upgrade: Option<OnUpgrade>,
+}
+
+/// Who may use a path with a method. A method that is not there is as protected as the most protected one that is.
+fn access(found: &Found<'_>, method: &Method) -> Access {
+    match found.route(method) {
+        Some(route) => route.access,
+        None if found.routes.iter().all(|route| route.access == Access::Open) => Access::Open,
+        None => Access::Login,
+    }
+}
+
+/// What a request draws on. A page of ours that asks for data does so for somebody who looks at it.
+fn budget(parts: &Parts, found: Option<&Found<'_>>) -> Class {
+    let class = found.and_then(|found| found.routes.first()).map_or(Class::Api, |route| route.class);
+    let by_page = parts.headers.get("sec-fetch-site").is_some_and(|site| site == "same-origin");
+    if class == Class::Api && by_page { Class::Page } else { class }
+}
+
+/// Sends a person to the login, and from there back to where they wanted to be.
+fn to_login(parts: &Parts) -> Response {
+    let next = parts.uri.path_and_query().map_or("/", |path| path.as_str());
+    let reading = matches!(parts.method, Method::GET | Method::HEAD);
+    if !reading || next == "/" || !is_local(next) {
+        return see_other("/login");
+    }
+    let query: String = form_urlencoded::Serializer::new(String::new()).append_pair("next", next).finish();
+    see_other(&format!("/login?{query}"))
 }
 
 /// What becomes of a request that may be answered.

@@ -2,6 +2,8 @@
 
 pub mod api;
 pub mod assets;
+pub mod auth;
+pub mod cors;
 pub mod error;
 pub mod exchange;
 pub mod guard;
@@ -9,16 +11,20 @@ pub mod headers;
 pub mod history;
 pub mod pages;
 pub mod process;
+pub mod proxy;
 pub mod query;
+pub mod rate;
 pub mod server;
 pub mod stall;
 #[cfg(test)]
 mod tests;
+pub mod tls;
 
 use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::Context;
+use ipnet::IpNet;
 use jiff::tz::TimeZone;
 use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
@@ -31,10 +37,13 @@ use crate::route::Router;
 use crate::store::Readers;
 use api::answer::Answers;
 use api::health::Health;
+use auth::{Auth, AuthSettings};
 use exchange::{Exchange, ExchangeLimits};
 use guard::Gate;
 use history::HistoryCache;
-use server::ConnectionLimits;
+use rate::Rates;
+use server::{ConnectionLimits, Serving};
+use tls::Tls;
 
 /// What users configure about the server.
 #[derive(Clone, Debug)]
@@ -42,6 +51,18 @@ pub struct WebSettings {
     /// Further names this server is reached under, `host` or `host:port`. Without a port it stands for the port that
     /// is listened on and for the default ports, as behind a proxy.
     pub allowed_hosts: Vec<String>,
+    /// The one address that people use, `https://host[:port]`, where that is a proxy's.
+    pub public_url: Option<String>,
+    /// Other sites whose pages may read answers and change things, `https://host[:port]`.
+    pub allowed_origins: Vec<String>,
+    /// Pages of every port of this machine may do the same.
+    pub dev_mode: bool,
+    /// Whose word on the client's address is taken.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Requests a minute and client for the API, other classes of routes in proportion; 0 is no limit.
+    pub requests_per_minute: u32,
+    pub auth: AuthSettings,
+    pub tls: Option<Arc<Tls>>,
     /// Whose days the pages show.
     pub zone: TimeZone,
     /// The history is made up; the pages say so.
@@ -54,6 +75,13 @@ impl Default for WebSettings {
     fn default() -> Self {
         Self {
             allowed_hosts: Vec::new(),
+            public_url: None,
+            allowed_origins: Vec::new(),
+            dev_mode: false,
+            trusted_proxies: Vec::new(),
+            requests_per_minute: 0,
+            auth: AuthSettings::default(),
+            tls: None,
             zone: TimeZone::UTC,
             demo: false,
             connections: ConnectionLimits::default(),
@@ -74,15 +102,17 @@ pub struct WebState {
     pub answers: Arc<Answers>,
     /// Places for exports.
     pub exports: Arc<Semaphore>,
+    pub auth: Arc<Auth>,
     history: Arc<HistoryCache>,
     started: Instant,
 }
 
 impl WebState {
     pub fn new(hub: Hub, readers: Readers, clock: Clock, prices: Arc<PriceTable>, settings: Arc<WebSettings>) -> Self {
+        let auth = Arc::new(Auth::new(&settings.auth, clock.clone()));
         let (answers, history) = (Arc::default(), Arc::default());
         let exports = Arc::new(Semaphore::new(api::export::AT_ONCE));
-        Self { hub, readers, clock, settings, prices, answers, exports, history, started: Instant::now() }
+        Self { hub, readers, clock, settings, prices, answers, exports, auth, history, started: Instant::now() }
     }
 
     fn health(&self) -> Health {
@@ -92,17 +122,26 @@ impl WebState {
 
 /// Everything that is served: the API, the pages, and what plugins add.
 pub fn router(state: &WebState, plugins: Routes) -> Router {
-    Router::new([api::routes(state), pages::routes(state), assets::routes(), plugins].concat())
+    Router::new(
+        [api::routes(state), pages::routes(state), auth::routes::routes(state), assets::routes(), plugins].concat(),
+    )
 }
 
 /// Serves on `listener` until `stop`, and ends soon after it: answers under way get [`ConnectionLimits::drain_time`].
 pub async fn serve(listener: TcpListener, state: WebState, plugins: Routes, stop: Stop) -> anyhow::Result<()> {
     let WebSettings { connections, exchanges, .. } = (*state.settings).clone();
     let bound = listener.local_addr().context("asking for the address that is listened on")?;
-    let gate = Gate::new(bound, &state.settings.allowed_hosts)?;
-    let router = router(&state, plugins);
+    let exchange = Exchange {
+        gate: Gate::new(bound, &state.settings)?,
+        trusted_proxies: state.settings.trusted_proxies.clone(),
+        rates: Rates::new(state.settings.requests_per_minute),
+        auth: Arc::clone(&state.auth),
+        limits: exchanges,
+        router: router(&state, plugins),
+        hub: state.hub.clone(),
+    };
+    let serving = Serving { exchange: Arc::new(exchange), limits: connections, tls: state.settings.tls.clone() };
     let sampler = tokio::spawn(process::sample(state.hub.clone(), state.clock.now(), stop.clone()));
-    let exchange = Arc::new(Exchange { gate, limits: exchanges, hub: state.hub, router });
-    server::run(listener, exchange, connections, stop).await;
+    server::run(listener, serving, stop).await;
     sampler.await.context("ending the sampler of the process's own metrics")
 }

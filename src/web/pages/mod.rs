@@ -39,7 +39,8 @@ pub fn error_page(error: &ApiError) -> Response {
     html(error.status, &page)
 }
 
-fn html(status: StatusCode, page: &impl Template) -> Response {
+/// A page.
+pub(super) fn html(status: StatusCode, page: &impl Template) -> Response {
     let mut response = match page.render() {
         Ok(text) => Response::new(text.into()),
         Err(error) => {
