@@ -1,5 +1,8 @@
 //! The promises of the history, each by name.
 
+mod answers;
+mod truth;
+
 use std::sync::Arc;
 
 use proptest::prelude::*;
@@ -84,7 +87,8 @@ fn claim(id: &str, request: Option<&str>, at: i64, output: u64) -> UsageRecord {
 
 /// Everything that the history says, with names for numbers and without revisions, which tell the order of arrival.
 fn contents(store: &Store) -> Vec<String> {
-    const CARD: &str = "(SELECT c.model || c.effective_date || c.long_context || c.fast || c.us || c.input || ' ' || c.output
+    const CARD: &str =
+        "(SELECT c.model || c.effective_date || c.long_context || c.fast || c.us || c.input || ' ' || c.output
                          FROM card c WHERE c.id = t.card)";
     let dump = |sql: &str| -> Vec<String> {
         let mut statement = store.db.prepare(sql).unwrap();
@@ -103,9 +107,12 @@ fn contents(store: &Store) -> Vec<String> {
          LEFT JOIN word b ON b.id = r.branch LEFT JOIN word a ON a.id = r.agent LEFT JOIN word sp ON sp.id = r.speed
          LEFT JOIN word t ON t.id = r.tier LEFT JOIN word g ON g.id = r.geo ORDER BY r.id",
     );
-    for (table, unit, full) in
-        [("rollup", "quarter", true), ("rollup_day", "day", true), ("model_hour", "hour", false), ("model_day", "day", false)]
-    {
+    for (table, unit, full) in [
+        ("rollup", "quarter", true),
+        ("rollup_day", "day", true),
+        ("model_hour", "hour", false),
+        ("model_day", "day", false),
+    ] {
         let names = "(SELECT text FROM word WHERE id = session), (SELECT text FROM word WHERE id = project),
                      (SELECT text FROM word WHERE id = branch), ";
         let mut rows = dump(&format!(
@@ -122,9 +129,7 @@ fn contents(store: &Store) -> Vec<String> {
         "SELECT m.text, sidechain, requests, input, output, cache_write_5m, cache_write_1h, cache_read, searches, cost,
              unpriced_tokens FROM series JOIN word m ON m.id = model WHERE requests > 0 ORDER BY 1, 2",
     ));
-    all.extend(dump(
-        "SELECT s.text, day, requests FROM session_day JOIN word s ON s.id = session ORDER BY 1, 2",
-    ));
+    all.extend(dump("SELECT s.text, day, requests FROM session_day JOIN word s ON s.id = session ORDER BY 1, 2"));
     all.extend(dump("SELECT hex(message), name, record FROM variant ORDER BY 1, 2"));
     all
 }
