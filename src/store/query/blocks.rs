@@ -12,6 +12,7 @@ use rusqlite::{Connection, OptionalExtension};
 use super::cut::{between, cut};
 use super::filter::Resolved;
 use super::groups::folded;
+use super::walk::lost;
 use super::{Filter, Span, Sums, instant};
 use crate::event::UnixMillis;
 use crate::store::StoreError;
@@ -197,12 +198,24 @@ impl<'a> Chain<'a> {
             return Ok(row);
         }
         // What has lost its detail is where the sums have it: at the beginning of its quarter.
-        let quarter: Option<i64> =
-            self.db.prepare_cached("SELECT min(quarter) FROM rollup WHERE quarter >= ?1 AND quarter < ?2")?.query_row(
-                [at.saturating_add(QUARTER - 1).div_euclid(QUARTER), self.floor.div_euclid(QUARTER)],
-                |row| row.get(0),
-            )?;
-        Ok(row.into_iter().chain(quarter.map(|quarter| quarter * QUARTER)).min())
+        let from = at.saturating_add(QUARTER - 1).div_euclid(QUARTER);
+        let until = row.map_or(self.floor, |row| row.min(self.floor)).div_euclid(QUARTER);
+        Ok(self.lost_quarter([from, until], "")?.or(row))
+    }
+
+    /// The first or the last quarter of a range, both ends included, with responses that have no row any more.
+    fn lost_quarter(&self, range: [i64; 2], direction: &str) -> Result<Option<i64>, StoreError> {
+        let mut quarters = self.db.prepare_cached(&format!(
+            "SELECT DISTINCT quarter FROM rollup WHERE quarter >= ?1 AND quarter <= ?2 ORDER BY quarter{direction}"
+        ))?;
+        let mut quarters = quarters.query(range)?;
+        while let Some(row) = quarters.next()? {
+            let quarter = row.get(0)?;
+            if lost(self.db, quarter, "", "")? {
+                return Ok(Some(quarter * QUARTER));
+            }
+        }
+        Ok(None)
     }
 
     /// The last response before an instant.
@@ -215,11 +228,8 @@ impl<'a> Chain<'a> {
         if row.is_some_and(|row| row >= self.floor) {
             return Ok(row);
         }
-        let until = at.min(self.floor).saturating_add(QUARTER - 1).div_euclid(QUARTER);
-        let quarter: Option<i64> = self
-            .db
-            .prepare_cached("SELECT max(quarter) FROM rollup WHERE quarter < ?1")?
-            .query_row([until], |row| row.get(0))?;
-        Ok(row.into_iter().chain(quarter.map(|quarter| quarter * QUARTER)).max())
+        let until = at.min(self.floor).saturating_add(QUARTER - 1).div_euclid(QUARTER) - 1;
+        let from = row.map_or(i64::MIN, |row| row.div_euclid(QUARTER));
+        Ok(row.into_iter().chain(self.lost_quarter([from, until], " DESC")?).max())
     }
 }

@@ -278,18 +278,31 @@ impl<'a> Ends<'a> {
         ))?;
         let mut quarters = quarters.query([first, last])?;
         while let Some(row) = quarters.next()? {
-            let begin = row.get::<_, i64>(0)?.saturating_mul(QUARTER);
-            let end = begin.saturating_add(QUARTER);
-            let (from, to) = (begin.max(self.span.from.0), end.min(self.span.to.0));
-            let at: Option<i64> = response.query_row([from, to], |row| row.get(0))?;
-            match at {
-                Some(at) => return Ok(Some((UnixMillis(at), begin >= self.floor))),
-                None if begin < self.floor && self.span.from.0 <= begin => return Ok(Some((UnixMillis(begin), false))),
-                None => {}
+            let quarter: i64 = row.get(0)?;
+            let begin = quarter.saturating_mul(QUARTER);
+            let (from, to) = (begin.max(self.span.from.0), begin.saturating_add(QUARTER).min(self.span.to.0));
+            let row: Option<i64> = response.query_row([from, to], |row| row.get(0))?;
+            let lost =
+                begin < self.floor && self.span.from.0 <= begin && lost(self.db, quarter, on_sums, on_responses)?;
+            let known = row.into_iter().chain(lost.then_some(begin));
+            if let Some(at) = if which == "min" { known.min() } else { known.max() } {
+                return Ok(Some((UnixMillis(at), !lost)));
             }
         }
         Ok(None)
     }
+}
+
+/// Whether the sums of a quarter know of responses that have no row any more.
+pub(super) fn lost(db: &Connection, quarter: i64, on_sums: &str, on_responses: &str) -> Result<bool, StoreError> {
+    let begin = quarter.saturating_mul(QUARTER);
+    let lost: bool = db
+        .prepare_cached(&format!(
+            "SELECT (SELECT coalesce(sum(requests), 0) FROM rollup WHERE quarter = ?1{on_sums})
+                 > (SELECT count(*) FROM response INDEXED BY response_at WHERE at >= ?2 AND at < ?3{on_responses})"
+        ))?
+        .query_row([quarter, begin, begin.saturating_add(QUARTER)], |row| row.get(0))?;
+    Ok(lost)
 }
 
 /// The part of a span in which there is anything; `None`: there is nothing.

@@ -1,5 +1,8 @@
 //! The promises of the history, each by name.
 
+mod answers;
+mod truth;
+
 use std::sync::Arc;
 
 use proptest::prelude::*;
