@@ -19,6 +19,7 @@ use crate::clock::Clock;
 use crate::config::Settings;
 use crate::hub::{Hub, Snapshot, Statuses};
 use crate::plugin::{Stop, Stopper};
+use crate::web::server::ConnectionLimits;
 use crate::web::tls::Tls;
 use crate::web::{self, WebSettings, WebState};
 

@@ -59,7 +59,8 @@ pub struct Endpoint {
     pub answer: Content,
     /// Status codes beyond those that any request can meet.
     pub refusals: &'static [u16],
-    pub handler: Handler,
+    /// None: a sink answers, and brings the route itself.
+    pub handler: Option<Handler>,
 }
 
 /// A body as the document describes it.
@@ -110,16 +111,35 @@ impl Endpoint {
             body: None,
             answer,
             refusals: &[],
-            handler,
+            handler: Some(handler),
         }
     }
 
-    /// The route that it is.
-    pub fn route(&'static self, state: &WebState) -> Route {
-        let state = state.clone();
+    /// What a sink answers, as the document tells it.
+    pub const fn of_a_sink(path: &'static str, tag: &'static str, class: Class, answer: Content) -> Self {
+        Self {
+            verb: Verb::Get,
+            path,
+            access: Access::Login,
+            class,
+            tag,
+            summary: "",
+            about: "",
+            variables: &[],
+            parameters: &[],
+            body: None,
+            answer,
+            refusals: &[],
+            handler: None,
+        }
+    }
+
+    /// The route that it is; none where a sink brings it.
+    pub fn route(&'static self, state: &WebState) -> Option<Route> {
+        let (answer, state) = (self.handler?, state.clone());
         let handler = move |request: Arc<Request>| {
             let answering = Asked::read(&request.query, self.parameters)
-                .map(|asked| (self.handler)(state.clone(), Arc::clone(&request), asked));
+                .map(|asked| answer(state.clone(), Arc::clone(&request), asked));
             async move {
                 match answering {
                     Ok(answering) => answering.await.unwrap_or_else(ApiError::response),
@@ -127,6 +147,6 @@ impl Endpoint {
                 }
             }
         };
-        Route::new(self.verb.method(), self.path, handler).access(self.access).class(self.class)
+        Some(Route::new(self.verb.method(), self.path, handler).access(self.access).class(self.class))
     }
 }

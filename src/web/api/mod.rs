@@ -1,6 +1,7 @@
 //! The REST API, `/api/v1/…`, and the probes: one file a subject, each with the [`Endpoint`]s that it answers.
 
 pub mod answer;
+pub mod auth;
 pub mod blocks;
 pub mod cost;
 pub mod endpoint;
@@ -13,6 +14,7 @@ pub mod projects;
 pub mod rows;
 pub mod scope;
 pub mod sessions;
+pub mod sinks;
 pub mod sources;
 pub mod stats;
 pub mod trends;
@@ -34,7 +36,9 @@ pub fn endpoints() -> impl Iterator<Item = &'static Endpoint> {
         cost::ENDPOINTS,
         export::ENDPOINTS,
         sources::ENDPOINTS,
+        auth::ENDPOINTS,
         health::ENDPOINTS,
+        sinks::ENDPOINTS,
         openapi::ENDPOINTS,
     ];
     all.into_iter().flatten()
@@ -42,5 +46,5 @@ pub fn endpoints() -> impl Iterator<Item = &'static Endpoint> {
 
 /// All routes of the API.
 pub fn routes(state: &WebState) -> Routes {
-    endpoints().map(|endpoint| endpoint.route(state)).collect()
+    endpoints().filter_map(|endpoint| endpoint.route(state)).collect()
 }
