@@ -31,10 +31,18 @@ const QUIET: Duration = Duration::from_millis(300);
 /// How often detail that has grown too old is looked for.
 const RETENTION_EVERY: Duration = Duration::from_secs(86_400);
 
+/// Something small to do on the writing connection, such as to move a delivery's cursor. An error that it gives is the
+/// spine's: damage is recovered from.
+pub type Job = Box<dyn FnOnce(&mut Store) -> Result<(), StoreError> + Send>;
+
+/// How many jobs may wait. Whoever has one waits for it, so there are never more than there are deliveries and requests.
+pub const JOBS: usize = 256;
+
 /// What the spine works with.
 pub struct Ingest {
     pub store: Store,
     pub inbox: Receiver<(&'static str, SourceMessage)>,
+    pub jobs: Receiver<Job>,
     pub hub: Hub,
     pub clock: Clock,
     pub stop: Stop,
@@ -73,10 +81,11 @@ struct Spine {
 impl Ingest {
     /// Works until every source has hung up, and gives the store back. An error is one that trying again won't mend.
     pub fn run(self) -> Result<Store, StoreError> {
-        let Self { store, inbox, hub, clock, stop, awaited, damage, upkeep } = self;
+        let Self { store, inbox, jobs, hub, clock, stop, awaited, damage, upkeep } = self;
         let totals = IngestTotals::default();
         let mut spine = Spine { store, hub, clock, stop, awaited, totals, trouble: None, upkeep, pruned_at: None };
         spine.publish(None)?;
+        let mut jobs = jobs;
         let hourly = if upkeep.enabled { tick(Duration::from_secs(3_600)) } else { never() };
         loop {
             let quiet = if spine.store.log_length() == LogLength::Short { never() } else { after(QUIET) };
@@ -86,6 +95,14 @@ impl Ingest {
                     Ok(reason) => return Err(StoreError::Corrupt { path: spine.store.path().to_owned(), reason }),
                     Err(_) => inbox.recv(),
                 },
+                recv(jobs) -> job => {
+                    // Between two commits, so that nobody has to wait for a lock.
+                    match job {
+                        Ok(job) => spine.work(job)?,
+                        Err(_) => jobs = never(),
+                    }
+                    continue;
+                }
                 recv(quiet) -> _ => {
                     spine.fold_log();
                     continue;
@@ -178,6 +195,20 @@ impl Spine {
                 return Ok(false);
             }
             pause = (pause * 2).min(Duration::from_secs(10));
+        }
+    }
+
+    fn work(&mut self, job: Job) -> Result<(), StoreError> {
+        match job(&mut self.store) {
+            Err(StoreError::Corrupt { reason, .. }) => {
+                Err(StoreError::Corrupt { path: self.store.path().to_owned(), reason })
+            }
+            // Whoever asked has been told.
+            Err(error) => {
+                tracing::debug!(%error, "a job on the database failed");
+                Ok(())
+            }
+            Ok(()) => Ok(()),
         }
     }
 

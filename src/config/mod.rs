@@ -81,6 +81,8 @@ pub struct Settings {
     pub sources: BTreeMap<String, toml::Table>,
     /// `[sinks.NAME]`, unread.
     pub sinks: BTreeMap<String, toml::Table>,
+    /// On which line of the file each of those tables and their keys stands: `sinks.NAME.KEY`.
+    pub lines: BTreeMap<String, usize>,
 }
 
 /// How changes in transcripts are noticed.
@@ -176,6 +178,7 @@ impl Settings {
             prices: Vec::new(),
             sources: BTreeMap::new(),
             sinks: BTreeMap::new(),
+            lines: BTreeMap::new(),
         };
         Ok(settings.with_file_only(layers))
     }
@@ -195,7 +198,7 @@ impl Settings {
     /// Takes in what only a file can say.
     fn with_file_only(self, layers: Layers) -> (Self, Origins) {
         let Layers { file, mut origins, .. } = layers;
-        let Some(File { path, prices, sources, sinks, .. }) = file else { return (self, origins) };
+        let Some(File { path, prices, sources, sinks, lines, .. }) = file else { return (self, origins) };
         let origin = Origin::File(path.into());
         for row in &prices {
             let key = format!("prices.{}", row.model);
@@ -207,7 +210,18 @@ impl Settings {
                 origins.note_table(&format!("{kind}.{name}"), table, &origin);
             }
         }
-        (Self { prices, sources, sinks, ..self }, origins)
+        (Self { prices, sources, sinks, lines, ..self }, origins)
+    }
+
+    /// Where a plugin's section, or a key in it, stands: `FILE:LINE`. The section's own line for a key that is missing.
+    pub fn place(&self, section: &str, key: Option<&str>) -> Option<String> {
+        let mut path = key.map_or_else(|| section.to_owned(), |key| format!("{section}.{key}"));
+        loop {
+            if let Some(line) = self.lines.get(&path) {
+                return Some(format!("{}:{line}", self.file.as_ref()?.display()));
+            }
+            path.truncate(path.rfind('.')?);
+        }
     }
 }
 

@@ -99,7 +99,10 @@ impl Readers {
     }
 
     /// Runs a query that somebody waits for.
-    fn with<T>(&self, query: impl FnOnce(&mut Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
+    pub(super) fn with<T>(
+        &self,
+        query: impl FnOnce(&mut Connection) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
         self.impatiently(|reader| query(&mut reader.db))
     }
 

@@ -69,6 +69,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("pricing", &["event"]),
     ("hub", &["event", "status"]),
     ("plugin", &["event", "hub", "clock", "merge", "status", "route"]),
+    ("deliver", &["event", "plugin", "hub", "status", "clock", "store", "ingest"]),
     ("store", &["event", "merge", "pricing", "plugin", "hub", "status", "clock", "platform"]),
     ("ingest", &["event", "merge", "pricing", "plugin", "hub", "status", "clock", "store"]),
     ("sources", &["event", "merge", "plugin", "status", "clock", "platform", "hub"]),
@@ -101,9 +102,11 @@ fn rooms_import_only_what_they_may() {
 const OWNED: &[(&str, &[&str])] = &[
     ("rusqlite", &["src/store/"]),
     ("notify", &["src/sources/"]),
-    ("askama", &["src/web/", "src/plugin.rs", "src/sinks/"]),
-    ("warp", &["src/web/", "src/plugin.rs", "src/route.rs", "src/sinks/"]),
+    ("askama", &["src/web/", "src/plugin", "src/sinks/"]),
+    ("warp", &["src/web/", "src/plugin", "src/route.rs", "src/sinks/"]),
     ("clap", &["src/cli/", "src/cli.rs"]),
+    ("hyper_rustls", &["src/sinks/http/"]),
+    ("rustls_native_certs", &["src/sinks/http/"]),
     ("prometheus_client", &["src/sinks/prometheus"]),
 ];
 

@@ -12,7 +12,7 @@ use warp::http::Method;
 use super::*;
 use crate::event::{PicoUsd, QuerySource, Tally, TokenCounts, UnixMillis};
 use crate::hub::{Commit, Snapshot, Statuses};
-use crate::plugin::Stopper;
+use crate::plugin::{Setup, Stopper};
 use crate::route::{Response, Route};
 use crate::sinks::SINKS;
 use crate::status::{RootStatus, SourceStatus};
@@ -61,9 +61,15 @@ impl House {
         let allowed_hosts = vec!["monitor.example.org".to_owned()];
         let settings = WebSettings { allowed_hosts, connections, exchanges, ..WebSettings::default() };
         let readers = Readers::new(&directory.path().join("monitor.db"));
-        let state = WebState::new(hub.clone(), readers, clock, Arc::new(PriceTable::builtin()), Arc::new(settings));
-        let mut plugins: Routes =
-            SINKS.iter().flat_map(|sink| (sink.build)(toml::Table::new(), &hub).unwrap().routes).collect();
+        let state =
+            WebState::new(hub.clone(), readers, clock.clone(), Arc::new(PriceTable::builtin()), Arc::new(settings));
+        let always = SINKS.iter().filter(|sink| sink.always);
+        let mut plugins: Routes = always
+            .flat_map(|sink| {
+                let setup = Setup::new(sink.kind, clock.clone());
+                (sink.build)(toml::Table::new(), &setup).unwrap()(&hub).routes
+            })
+            .collect();
         plugins.push(Route::new(Method::GET, "/never", |_| std::future::pending()));
         plugins.push(echo());
         let (stopper, stop) = Stopper::new();
