@@ -28,6 +28,10 @@ pub fn serve(settings: &Settings, clock: &Clock, demo: bool, watch: impl FnOnce(
     // What is wrong with settings or the address is said before the history is opened or even made.
     drop(plugins::sink_routes(settings, &Hub::new(Snapshot::default(), Statuses::default()))?);
     security::check_open(settings)?;
+    // Each live connection is one; the usual limit is for interactive programs.
+    if let Err(error) = crate::platform::raise_open_files() {
+        tracing::debug!(%error, "the limit of open files stays as it is");
+    }
     let listener = listen(settings)?;
     let bound = listener.local_addr().context("asking for the address that is listened on")?;
     let web = Arc::new(security::web_settings(settings, bound, demo)?);

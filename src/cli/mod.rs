@@ -61,6 +61,8 @@ enum CliError {
     #[error(transparent)]
     Config(#[from] ConfigError),
     #[error(transparent)]
+    LogFile(#[from] logging::LogFileError),
+    #[error(transparent)]
     App(#[from] AppError),
     #[error("{0}")]
     Output(#[from] std::io::Error),
@@ -70,6 +72,7 @@ impl CliError {
     fn exit_code(&self) -> u8 {
         match self {
             Self::Config(_)
+            | Self::LogFile(_)
             | Self::App(
                 AppError::Prices(_)
                 | AppError::Plugin { .. }
@@ -97,13 +100,18 @@ fn execute(cli: &Cli) -> Result<bool, CliError> {
     let clock = Clock::system();
     let load = || -> Result<Settings, CliError> {
         let (settings, _) = Settings::load(&cli.flags(), &SystemVars)?;
-        logging::start(&settings, cli.global.quiet);
+        let _to_standard_error = logging::start(&settings, cli.global.quiet, false)?;
         Ok(settings)
     };
+    let counting = |run: fn(&Settings, &Clock) -> Result<(), AppError>| -> Result<(), CliError> {
+        let (settings, _) = Settings::load(&cli.flags(), &SystemVars)?;
+        let logs = logging::start(&settings, cli.global.quiet, true)?;
+        run(&settings, &clock).inspect_err(|error| logs.fatal(&error.to_string())).map_err(CliError::App)
+    };
     match &cli.command {
-        Command::Serve(args) if args.demo => serve::run_demo(&load()?, &clock)?,
-        Command::Serve(_) => serve::run(&load()?, &clock)?,
-        Command::Ingest => serve::ingest(&load()?, &clock)?,
+        Command::Serve(args) if args.demo => counting(serve::run_demo)?,
+        Command::Serve(_) => counting(serve::run)?,
+        Command::Ingest => counting(serve::ingest)?,
         Command::Doctor(DoctorArgs { print_claude_dir: true, .. }) => return Ok(doctor::print_directories(&load()?)?),
         Command::Doctor(DoctorArgs { json, .. }) => return Ok(doctor::run(&load()?, *json)?),
         Command::Db(command) => db_command(&load()?, &clock, command)?,

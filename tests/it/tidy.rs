@@ -69,14 +69,15 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("pricing", &["event"]),
     ("hub", &["event", "status"]),
     ("plugin", &["event", "hub", "clock", "merge", "status", "route"]),
-    ("store", &["event", "merge", "pricing", "plugin", "hub", "status", "clock", "platform"]),
-    ("ingest", &["event", "merge", "pricing", "plugin", "hub", "status", "clock", "store"]),
+    ("store", &["event", "merge", "pricing", "plugin", "hub", "status", "clock", "platform", "slow"]),
+    ("ingest", &["event", "merge", "pricing", "plugin", "hub", "status", "clock", "store", "slow"]),
     ("sources", &["event", "merge", "plugin", "status", "clock", "platform", "hub"]),
     ("route", &[]),
     ("version", &[]),
+    ("slow", &[]),
     ("stats", &["event", "hub"]),
-    ("sinks", &["event", "hub", "plugin", "status", "clock", "route", "stats", "version"]),
-    ("web", &["event", "hub", "plugin", "status", "clock", "store", "pricing", "route", "stats", "version"]),
+    ("sinks", &["event", "hub", "plugin", "status", "clock", "route", "stats", "version", "slow"]),
+    ("web", &["event", "hub", "plugin", "status", "clock", "store", "pricing", "route", "stats", "version", "slow"]),
     ("config", &["plugin", "pricing", "platform", "store"]),
 ];
 
@@ -105,6 +106,9 @@ const OWNED: &[(&str, &[&str])] = &[
     ("warp", &["src/web/", "src/plugin.rs", "src/route.rs", "src/sinks/"]),
     ("clap", &["src/cli/", "src/cli.rs"]),
     ("prometheus_client", &["src/sinks/prometheus"]),
+    ("tokio_tungstenite", &["src/sinks/websocket"]),
+    ("tracing_appender", &["src/cli/logging"]),
+    ("tracing_subscriber", &["src/cli/logging"]),
 ];
 
 #[test]
