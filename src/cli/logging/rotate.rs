@@ -93,6 +93,10 @@ impl Write for Rotating {
 mod tests {
     use super::*;
 
+    fn say(log: &mut Rotating, line: &str) -> io::Result<()> {
+        log.write_all(format!("{line}\n").as_bytes())
+    }
+
     fn content(path: &Path, number: u32) -> Option<String> {
         let path = if number == 0 { path.to_owned() } else { format!("{}.{number}", path.display()).into() };
         std::fs::read_to_string(path).ok()
@@ -104,7 +108,7 @@ mod tests {
         let path = directory.path().join("logs/monitor.log");
         let mut log = Rotating::with_limit(&path, 20).unwrap();
         for n in 0..9 {
-            writeln!(log, "{n} is a line").unwrap();
+            say(&mut log, &format!("{n} is a line")).unwrap();
         }
         // Two do not fit into one file.
         for number in 0..=KEPT {
@@ -115,10 +119,10 @@ mod tests {
         drop(log);
 
         let mut log = Rotating::with_limit(&path, 30).unwrap();
-        writeln!(log, "after a restart").unwrap();
+        say(&mut log, "after a restart").unwrap();
         assert_eq!(content(&path, 0).unwrap(), "8 is a line\nafter a restart\n");
-        writeln!(log, "{}", "long".repeat(100)).unwrap();
-        writeln!(log, "next").unwrap();
+        say(&mut log, &"long".repeat(100)).unwrap();
+        say(&mut log, "next").unwrap();
         assert_eq!(content(&path, 0).unwrap(), "next\n", "a line that is too long has a file of its own");
     }
 
@@ -130,7 +134,7 @@ mod tests {
         let path = directory.path().join("monitor.log");
         let mut log = Rotating::with_limit(&path, 10).unwrap();
         for _ in 0..3 {
-            writeln!(log, "a whole line").unwrap();
+            say(&mut log, "a whole line").unwrap();
         }
         for name in ["monitor.log", "monitor.log.1", "monitor.log.2"] {
             let mode = std::fs::metadata(directory.path().join(name)).unwrap().permissions().mode();
@@ -143,13 +147,14 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("monitor.log");
         let mut log = Rotating::with_limit(&path, 10).unwrap();
-        writeln!(log, "a whole line").unwrap();
-        // Something is in the way of the next file.
-        let in_the_way = directory.path().join("monitor.log.1");
+        say(&mut log, "a whole line").unwrap();
+        // Something is in the way of the oldest file.
+        let in_the_way = directory.path().join("monitor.log.5");
         std::fs::create_dir(&in_the_way).unwrap();
-        assert!(writeln!(log, "lost").is_err());
+        std::fs::write(directory.path().join("monitor.log.4"), "").unwrap();
+        assert!(say(&mut log, "lost").is_err());
         std::fs::remove_dir(&in_the_way).unwrap();
-        writeln!(log, "again").unwrap();
+        say(&mut log, "again").unwrap();
         assert_eq!(content(&path, 0).unwrap(), "again\n");
         assert!(Rotating::open(&path.join("below a file")).is_err());
     }
