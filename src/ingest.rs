@@ -11,6 +11,7 @@ use crate::clock::Clock;
 use crate::event::UnixMillis;
 use crate::hub::{Commit, Hub, IngestTotals};
 use crate::plugin::{SourceMessage, Stop};
+use crate::slow::slow;
 use crate::store::{LogLength, Store, StoreError};
 
 /// A transaction ends when it holds this many claims: enough to make commits rare in a first read, and few enough for
@@ -161,6 +162,7 @@ impl Spine {
             let started = Instant::now();
             match self.store.commit(messages, self.clock.now()) {
                 Ok(committed) => {
+                    slow("storing what was read", started);
                     self.totals.commits += 1;
                     self.totals.commit_seconds.observe(started.elapsed().as_secs_f64());
                     self.totals.last_commit_at = Some(self.clock.now());
@@ -182,7 +184,8 @@ impl Spine {
                 }
                 Err(error) if error.is_passing() => {
                     if self.trouble.is_none() {
-                        tracing::error!(%error, "cannot store what was read; will try again until it works");
+                        let after_ms = started.elapsed().as_millis();
+                        tracing::error!(%error, after_ms, "cannot store what was read; will try again until it works");
                     }
                     self.trouble = Some(error.to_string());
                     // On a full disk this may make room.

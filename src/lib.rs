@@ -13,7 +13,7 @@
 //! - [`route`], [`web`]: how a part answers at a path; the HTTP server, the API and the pages.
 //! - [`config`], [`cli`], [`app`]: settings, commands, and the wiring of all of it.
 //! - [`platform`], [`synthetic`]: what differs between operating systems; made-up transcripts with the truth beside them.
-//! - [`version`]: which build this is.
+//! - [`version`], [`slow`]: which build this is; what took too long.
 
 pub mod app;
 pub mod cli;
@@ -29,6 +29,7 @@ pub mod plugin;
 pub mod pricing;
 pub mod route;
 pub mod sinks;
+pub mod slow;
 pub mod sources;
 pub mod stats;
 pub mod status;

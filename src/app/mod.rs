@@ -36,6 +36,10 @@ pub fn serve(
     // What is wrong with settings or the address is said before the history is opened or even made.
     let sinks = plugins::configured_sinks(settings, clock, more)?;
     security::check_open(settings)?;
+    // Each live connection is one; the usual limit is for interactive programs.
+    if let Err(error) = crate::platform::raise_open_files() {
+        tracing::debug!(%error, "the limit of open files stays as it is");
+    }
     let listener = listen(settings)?;
     let bound = listener.local_addr().context("asking for the address that is listened on")?;
     let web = Arc::new(security::web_settings(settings, bound, demo)?);

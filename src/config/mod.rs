@@ -20,7 +20,7 @@ use jiff::tz::TimeZone;
 pub use error::ConfigError;
 pub use origins::{Effective, Origin, Origins};
 pub use security::{LoginSettings, ReachSettings, SecretSetting, TlsSettings};
-pub use value::{ColorChoice, ListenAddr, LogLevel, MetricsAuth};
+pub use value::{ColorChoice, ListenAddr, LogFormat, LogLevel, MetricsAuth};
 pub use vars::{SystemVars, Vars};
 
 use crate::plugin::SourceSettings;
@@ -57,6 +57,9 @@ pub struct Settings {
     pub data_dirs_explicit: bool,
     pub database: PathBuf,
     pub log_level: LogLevel,
+    pub log_format: LogFormat,
+    /// Where the log is written besides standard error.
+    pub log_file: Option<PathBuf>,
     pub color: ColorChoice,
     /// Whose days the days in reports and pages are.
     pub time_zone: TimeZone,
@@ -148,6 +151,8 @@ impl Settings {
             data_dirs,
             data_dirs_explicit,
             log_level: layers.pick(&keys::LOG_LEVEL, flags.log_level, LogLevel::default())?,
+            log_format: layers.pick(&keys::LOG_FORMAT, None, LogFormat::default())?,
+            log_file: optional_path(&mut layers, &keys::LOG_FILE, None)?,
             color: color(&mut layers, flags)?,
             time_zone: layers.pick(&keys::TIME_ZONE, None, TimeZone::system())?,
             enable_cost: layers.pick(&keys::ENABLE_COST, None, true)?,

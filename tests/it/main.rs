@@ -12,6 +12,7 @@ mod fixtures;
 mod house;
 mod inputs;
 mod live;
+mod logs;
 mod machine;
 mod parts;
 mod prometheus;

@@ -70,14 +70,15 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("hub", &["event", "status"]),
     ("plugin", &["event", "hub", "clock", "merge", "status", "route"]),
     ("deliver", &["event", "plugin", "hub", "status", "clock", "store", "ingest"]),
-    ("store", &["event", "merge", "pricing", "plugin", "hub", "status", "clock", "platform"]),
-    ("ingest", &["event", "merge", "pricing", "plugin", "hub", "status", "clock", "store"]),
+    ("store", &["event", "merge", "pricing", "plugin", "hub", "status", "clock", "platform", "slow"]),
+    ("ingest", &["event", "merge", "pricing", "plugin", "hub", "status", "clock", "store", "slow"]),
     ("sources", &["event", "merge", "plugin", "status", "clock", "platform", "hub"]),
     ("route", &[]),
     ("version", &[]),
+    ("slow", &[]),
     ("stats", &["event", "hub"]),
-    ("sinks", &["event", "hub", "plugin", "status", "clock", "route", "stats", "version"]),
-    ("web", &["event", "hub", "plugin", "status", "clock", "store", "pricing", "route", "stats", "version"]),
+    ("sinks", &["event", "hub", "plugin", "status", "clock", "route", "stats", "version", "slow"]),
+    ("web", &["event", "hub", "plugin", "status", "clock", "store", "pricing", "route", "stats", "version", "slow"]),
     ("config", &["plugin", "pricing", "platform", "store"]),
 ];
 
@@ -108,6 +109,9 @@ const OWNED: &[(&str, &[&str])] = &[
     ("hyper_rustls", &["src/sinks/http/"]),
     ("rustls_native_certs", &["src/sinks/http/"]),
     ("prometheus_client", &["src/sinks/prometheus"]),
+    ("tokio_tungstenite", &["src/sinks/websocket"]),
+    ("tracing_appender", &["src/cli/logging"]),
+    ("tracing_subscriber", &["src/cli/logging"]),
 ];
 
 #[test]
