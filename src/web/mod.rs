@@ -14,6 +14,7 @@ pub mod process;
 pub mod proxy;
 pub mod rate;
 pub mod server;
+mod site;
 pub mod stall;
 #[cfg(test)]
 mod tests;

@@ -8,6 +8,8 @@ let tag = null;
 async function refresh() {
   const headers = tag ? { "If-None-Match": tag } : {};
   const answer = await fetch(numbers, { headers, cache: "no-store" });
+  // The session is over: the page itself leads to the login.
+  if (answer.status === 401) return location.reload();
   if (!answer.ok && answer.status !== 304) throw new Error(`status ${answer.status}`);
   const lost = document.querySelector("#status").classList.contains("lost");
   const scanning = document.querySelector("#scan, .welcome");

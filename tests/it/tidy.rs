@@ -75,7 +75,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("route", &[]),
     ("version", &[]),
     ("sinks", &["event", "hub", "plugin", "status", "clock", "route", "version"]),
-    ("web", &["event", "hub", "plugin", "status", "clock", "store", "pricing", "route", "version"]),
+    ("web", &["event", "hub", "plugin", "status", "clock", "store", "pricing", "platform", "route", "version"]),
     ("config", &["plugin", "pricing", "platform", "store"]),
 ];
 
@@ -104,6 +104,10 @@ const OWNED: &[(&str, &[&str])] = &[
     ("warp", &["src/web/", "src/plugin.rs", "src/route.rs", "src/sinks/"]),
     ("clap", &["src/cli/", "src/cli.rs"]),
     ("prometheus_client", &["src/sinks/prometheus"]),
+    ("argon2", &["src/web/auth/password.rs"]),
+    ("jsonwebtoken", &["src/web/auth/token.rs"]),
+    ("governor", &["src/web/rate.rs"]),
+    ("rpassword", &["src/cli/auth.rs"]),
 ];
 
 #[test]

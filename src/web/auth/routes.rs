@@ -28,7 +28,9 @@ pub fn routes(state: &WebState) -> Routes {
         .class(class)
     };
     vec![
-        route(Method::GET, "/login", Class::Page, |state, request| Box::pin(page(state, request))),
+        route(Method::GET, "/login", Class::Page, |state, request| {
+            Box::pin(std::future::ready(page(&state, &request)))
+        }),
         route(Method::POST, "/login", Class::Page, |state, request| Box::pin(submitted(state, request))),
         route(Method::POST, "/logout", Class::Page, |state, request| Box::pin(left(state, request))),
         route(Method::POST, "/api/v1/auth/login", Class::Api, |state, request| Box::pin(log_in(state, request))),
@@ -91,7 +93,7 @@ struct LoginPage {
 }
 
 /// `GET /login`
-async fn page(state: WebState, request: Arc<Request>) -> Response {
+fn page(state: &WebState, request: &Request) -> Response {
     let next = parameter(request.query.as_bytes(), "next").filter(|next| is_local(next));
     if !state.auth.is_on() {
         return see_other(next.as_deref().unwrap_or("/"));
