@@ -94,7 +94,7 @@ pub struct ServeArgs {
     #[arg(long)]
     pub no_watch: bool,
 
-    /// Address that people use, where that is a proxy's: https://HOST[:PORT]
+    /// Address that people use, where that is a proxy's, such as `https://monitor.example.org`
     #[arg(long, value_name = "URL")]
     pub public_url: Option<String>,
 
@@ -233,7 +233,7 @@ pub enum PricingCommand {
 /// What can be made for a login.
 #[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
 pub enum AuthCommand {
-    /// Ask for a new password, or read it from standard input, and print its hash for MONITOR_PASSWORD_HASH
+    /// Ask for a new password, or read it from standard input, and print its hash for `MONITOR_PASSWORD_HASH`
     Hash,
 
     /// Print a token that a program can show as `Authorization: Bearer TOKEN`

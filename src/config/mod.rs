@@ -19,8 +19,8 @@ use jiff::tz::TimeZone;
 
 pub use error::ConfigError;
 pub use origins::{Effective, Origin, Origins};
-pub use security::{LoginSettings, ReachSettings, SecretSetting, TlsSettings};
-pub use value::{ColorChoice, ListenAddr, LogFormat, LogLevel, MetricsAuth};
+pub use security::{LoginSettings, MetricsAuth, ReachSettings, SecretSetting, TlsSettings};
+pub use value::{ColorChoice, ListenAddr, LogFormat, LogLevel};
 pub use vars::{SystemVars, Vars};
 
 use crate::plugin::SourceSettings;

@@ -19,6 +19,8 @@ const unfinished = () => document.querySelector("#scan, .welcome") !== null;
 async function refresh() {
   const headers = tag ? { "If-None-Match": tag } : {};
   const answer = await fetch(numbers, { headers, cache: "no-store" });
+  // The session is over: the page itself leads to the login.
+  if (answer.status === 401) return location.reload();
   if (!answer.ok && answer.status !== 304) throw new Error(`status ${answer.status}`);
   if (answer.status === 304 && !lost() && !unfinished()) return;
   tag = answer.headers.get("ETag");

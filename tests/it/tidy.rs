@@ -78,7 +78,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("slow", &[]),
     ("stats", &["event", "hub"]),
     ("sinks", &["event", "hub", "plugin", "status", "clock", "route", "stats", "version", "slow"]),
-    ("web", &["event", "hub", "plugin", "status", "clock", "store", "pricing", "route", "stats", "version", "slow"]),
+    ("web", &["event", "hub", "plugin", "status", "clock", "store", "pricing", "platform", "route", "stats", "version", "slow"]),
     ("config", &["plugin", "pricing", "platform", "store"]),
 ];
 
@@ -112,6 +112,10 @@ const OWNED: &[(&str, &[&str])] = &[
     ("tokio_tungstenite", &["src/sinks/websocket"]),
     ("tracing_appender", &["src/cli/logging"]),
     ("tracing_subscriber", &["src/cli/logging"]),
+    ("argon2", &["src/web/auth/password.rs"]),
+    ("jsonwebtoken", &["src/web/auth/token.rs"]),
+    ("governor", &["src/web/rate.rs"]),
+    ("rpassword", &["src/cli/auth.rs"]),
 ];
 
 #[test]
