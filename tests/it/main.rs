@@ -3,7 +3,9 @@
 #![cfg(unix)]
 #![expect(clippy::unwrap_used, clippy::panic_in_result_fn, reason = "a test says by a panic that something is wrong")]
 
+mod abuse;
 mod auth;
+mod browser;
 mod cli;
 mod corpus;
 mod counts;
@@ -13,9 +15,11 @@ mod fixtures;
 mod house;
 mod inputs;
 mod live;
+mod load;
 mod logs;
 mod machine;
 mod parts;
+mod privacy;
 mod prometheus;
 mod scrape;
 mod scribe;

@@ -78,7 +78,13 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("slow", &[]),
     ("stats", &["event", "hub"]),
     ("sinks", &["event", "hub", "plugin", "status", "clock", "route", "stats", "version", "slow"]),
-    ("web", &["event", "hub", "plugin", "status", "clock", "store", "pricing", "platform", "route", "stats", "version", "slow"]),
+    (
+        "web",
+        &[
+            "event", "hub", "plugin", "status", "clock", "store", "pricing", "platform", "route", "stats", "version",
+            "slow",
+        ],
+    ),
     ("config", &["plugin", "pricing", "platform", "store"]),
 ];
 
