@@ -26,12 +26,13 @@ use crate::web::{self, WebSettings, WebState};
 /// Counts and serves until SIGINT or SIGTERM. `watch` is shown the counting as it begins.
 pub fn serve(settings: &Settings, clock: &Clock, demo: bool, watch: impl FnOnce(&Counting)) -> Result<(), AppError> {
     // What is wrong with settings or the address is said before the history is opened or even made.
-    drop(plugins::sink_routes(settings, &Hub::new(Snapshot::default(), Statuses::default()))?);
+    let trial = Hub::new(Snapshot::default(), Statuses::default());
+    drop(plugins::sink_routes(settings, &trial)?);
     security::check_open(settings)?;
     let listener = listen(settings)?;
     let bound = listener.local_addr().context("asking for the address that is listened on")?;
     let web = Arc::new(security::web_settings(settings, bound, demo)?);
-    let mut counting = Counting::start(settings, clock, Mode::Follow)?;
+    let mut counting = Counting::start(settings, clock, Mode::Follow, trial.wishes())?;
     watch(&counting);
     let served = serve_counted(settings, clock, web, listener, &mut counting);
     let stopped = counting.stop();
@@ -85,6 +86,12 @@ fn serve_counted(
         let renewing = tls.map(|tls| tokio::spawn(renew(tls, stop.clone())));
         let server = tokio::spawn(web::serve(listener, state, routes, stop.clone()));
         tracing::info!("listening on {scheme}://{bound}");
+        if settings.native_telemetry {
+            tracing::warn!(
+                "Claude Code's own telemetry seems to be on, too: where both arrive under the same names, keep them \
+                 apart by `job` or set `profile = \"own\"` in [sinks.prometheus]"
+            );
+        }
         if open && !bound.ip().to_canonical().is_loopback() {
             tracing::warn!("other machines can reach this address, and nobody is asked for a password");
         }

@@ -22,6 +22,7 @@ mod read;
 mod reprice;
 mod response;
 mod rollups;
+mod series;
 mod totals;
 mod write;
 
