@@ -113,7 +113,9 @@ impl Metrics {
             };
             registry.sub_registry_with_labels(self.config.static_labels()).register_collector(Box::new(usage));
         }
-        registry.register_collector(Box::new(own::Process(self.hub.house().process())));
+        // Below, since what stands at the top is written first, and usage should be.
+        let process = own::Process(self.hub.house().process());
+        registry.sub_registry_with_labels(std::iter::empty()).register_collector(Box::new(process));
         let own = own::Own { hub: self.hub.clone(), snapshot: Arc::clone(&snapshot), overflow };
         registry.sub_registry_with_prefix("claude_token_monitor").register_collector(Box::new(own));
         let mut rendered = String::new();
