@@ -18,7 +18,7 @@ use crate::pricing::PriceTable;
 use crate::status::LineTally;
 
 /// 2026-11-20T12:00:00Z
-const NOON: i64 = 1_795_176_000_000;
+pub(super) const NOON: i64 = 1_795_176_000_000;
 
 pub(super) struct Bench {
     pub(super) directory: tempfile::TempDir,
@@ -44,7 +44,7 @@ impl Bench {
         Store::open(&self.options, Arc::new(PriceTable::builtin()))
     }
 
-    fn commit(&self, store: &mut Store, records: Vec<UsageRecord>) -> Committed {
+    pub(super) fn commit(&self, store: &mut Store, records: Vec<UsageRecord>) -> Committed {
         let tally = LineTally { claims: records.len() as u64, ..LineTally::default() };
         let batch = SourceBatch { records, tally, ..SourceBatch::default() };
         store.commit(&[("claude", SourceMessage::Batch(Box::new(batch)))], self.options.clock.now()).unwrap()
@@ -52,7 +52,7 @@ impl Bench {
 }
 
 /// A claim about response `id`, made at `at` ms after noon.
-fn claim(id: &str, request: Option<&str>, at: i64, output: u64) -> UsageRecord {
+pub(super) fn claim(id: &str, request: Option<&str>, at: i64, output: u64) -> UsageRecord {
     let group = GroupId::of(&[b"claude", b"m", id.as_bytes()]);
     let request: Option<Arc<str>> = request.map(Into::into);
     UsageRecord {
@@ -561,7 +561,7 @@ fn the_bundled_sqlite_has_no_wal_reset_bug() {
 }
 
 /// A small world in which everything collides: few ids, requests, prompts, times, owners.
-fn any_claim() -> impl Strategy<Value = UsageRecord> {
+pub(super) fn any_claim() -> impl Strategy<Value = UsageRecord> {
     let word = |words: &'static [&'static str]| proptest::sample::select(words).prop_map(Arc::<str>::from);
     let maybe = |words: &'static [&'static str]| proptest::option::of(word(words));
     (
