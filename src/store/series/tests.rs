@@ -24,7 +24,10 @@ fn wishes(projects: usize) -> Wishes {
 fn outputs(store: &Store) -> (Vec<(String, u64)>, u64) {
     let snapshot = store.snapshot().unwrap();
     let placed = snapshot.projects.placed.iter();
-    (placed.map(|(name, tally)| (name.to_string(), tally.tokens.output)).collect(), snapshot.projects.rest.tokens.output)
+    (
+        placed.map(|(name, tally)| (name.to_string(), tally.tokens.output)).collect(),
+        snapshot.projects.rest.tokens.output,
+    )
 }
 
 fn placed(expected: &[(&str, u64)]) -> Vec<(String, u64)> {
@@ -76,7 +79,7 @@ fn a_newcomer_takes_a_free_place_with_all_it_has() {
     bench.commit(&mut store, vec![of("/a", 1, 1)]);
     store.settle(wishes(5), UnixMillis(NOON)).unwrap();
     bench.commit(&mut store, vec![of("/b", 1, 20), of("/c", 1, 300), of("/b", 2, 1)]);
-    assert_eq!(outputs(&store), (placed(&[("/a", 1), ("/b", 21), ("/c", 300)]), 0), "the one with more tokens first"));
+    assert_eq!(outputs(&store), (placed(&[("/a", 1), ("/b", 21), ("/c", 300)]), 0), "the one with more tokens first");
 }
 
 #[test]
