@@ -8,6 +8,7 @@ mod live;
 mod process;
 mod reading;
 mod report;
+mod scrape;
 
 use report::Report;
 
@@ -17,6 +18,7 @@ fn main() {
     println!("{} files, {} bytes, {} responses\n", corpus.files, corpus.bytes, corpus.responses);
     reading::measure(&corpus, &mut report);
     live::measure(&corpus, &mut report);
+    scrape::measure(&mut report);
     history::measure(&mut report);
     report.print();
 }
