@@ -11,6 +11,7 @@ use crate::clock::Clock;
 use crate::event::UnixMillis;
 use crate::hub::{Commit, Hub, IngestTotals};
 use crate::plugin::{SourceMessage, Stop};
+use crate::slow::slow;
 use crate::store::{LogLength, Store, StoreError};
 
 /// A transaction ends when it holds this many claims: enough to make commits rare in a first read, and few enough for
@@ -161,6 +162,7 @@ impl Spine {
             let started = Instant::now();
             match self.store.commit(messages, self.clock.now()) {
                 Ok(committed) => {
+                    slow("storing what was read", started);
                     self.totals.commits += 1;
                     self.totals.commit_seconds.observe(started.elapsed().as_secs_f64());
                     self.totals.last_commit_at = Some(self.clock.now());
@@ -182,7 +184,8 @@ impl Spine {
                 }
                 Err(error) if error.is_passing() => {
                     if self.trouble.is_none() {
-                        tracing::error!(%error, "cannot store what was read; will try again until it works");
+                        let after_ms = started.elapsed().as_millis();
+                        tracing::error!(%error, after_ms, "cannot store what was read; will try again until it works");
                     }
                     self.trouble = Some(error.to_string());
                     // On a full disk this may make room.
@@ -234,14 +237,27 @@ impl Spine {
     }
 
     fn publish(&mut self, changes: Option<Vec<crate::event::Change>>) -> Result<(), StoreError> {
+        let ready = self.awaited.is_empty() && self.settle()?;
         let mut snapshot = self.store.snapshot()?;
-        snapshot.ready = self.awaited.is_empty();
+        snapshot.ready = ready;
         snapshot.ingest = IngestTotals { by_source: snapshot.ingest.by_source, ..self.totals.clone() };
         if let Some(trouble) = &self.trouble {
             snapshot.troubles.insert("database", trouble.clone());
         }
         self.hub.publish(Commit { snapshot: Arc::new(snapshot), changes: changes.map(Into::into) });
         Ok(())
+    }
+
+    /// From the first catch-up on numbers are shown; `false`: they cannot be yet, and will be at the next commit.
+    fn settle(&mut self) -> Result<bool, StoreError> {
+        match self.store.settle(self.hub.wishes(), self.clock.now()) {
+            Ok(()) => Ok(true),
+            Err(error) if error.is_passing() => {
+                tracing::warn!(%error, "cannot show the numbers yet; will try again");
+                Ok(false)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Backups and retention. Their failure is told and tried again; it never stops ingest.

@@ -53,9 +53,48 @@ pub fn create_private_file(path: &Path) -> io::Result<File> {
     options.open(path)
 }
 
+/// Opens a file for appending, and makes it for its owner alone (0600) if it is not there. What is no regular file is
+/// not written to.
+pub fn append_private_file(path: &Path) -> io::Result<File> {
+    let mut options = File::options();
+    options.append(true).create(true);
+    system::make_private_file(&mut options);
+    let file = options.open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
+    }
+    Ok(file)
+}
+
 /// Takes all rights to an existing file from everybody but its owner (0600). Windows inherits them from the directory.
 pub fn restrict_file(path: &Path) -> io::Result<()> {
     system::restrict(path)
+}
+
+/// Whether anybody but the owner has rights to an open file. Windows does not say.
+pub fn is_shared(file: &File) -> io::Result<bool> {
+    Ok(system::is_shared(&file.metadata()?))
+}
+
+/// Puts a new content in the place of a file, or makes it: for the owner alone (0600), and at every moment either the old
+/// or the new one, whole. One at a time for each path.
+pub fn replace_private_file(path: &Path, content: &[u8]) -> io::Result<()> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".new");
+    let new = PathBuf::from(name);
+    match std::fs::remove_file(&new) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    let mut file = create_private_file(&new)?;
+    io::Write::write_all(&mut file, content)?;
+    file.sync_all()?;
+    std::fs::rename(&new, path)
+}
+
+/// Lets this process have as many files and sockets open as it may, rather than as many as is usual.
+pub fn raise_open_files() -> io::Result<()> {
+    system::raise_open_files()
 }
 
 /// What a path is mounted on.
@@ -206,8 +245,19 @@ mod system {
         options.mode(0o600);
     }
 
+    pub(super) fn raise_open_files() -> io::Result<()> {
+        use rustix::process::{Resource, getrlimit, setrlimit};
+        let mut limit = getrlimit(Resource::Nofile);
+        limit.current = limit.maximum;
+        Ok(setrlimit(Resource::Nofile, limit)?)
+    }
+
     pub(super) fn restrict(path: &Path) -> io::Result<()> {
         std::fs::set_permissions(path, Permissions::from_mode(0o600))
+    }
+
+    pub(super) fn is_shared(metadata: &Metadata) -> bool {
+        metadata.mode() & 0o077 != 0
     }
 
     #[cfg(target_os = "linux")]
@@ -269,8 +319,16 @@ mod system {
 
     pub(super) fn make_private_file(_options: &mut OpenOptions) {}
 
+    pub(super) fn raise_open_files() -> io::Result<()> {
+        Ok(())
+    }
+
     pub(super) fn restrict(_path: &Path) -> io::Result<()> {
         Ok(())
+    }
+
+    pub(super) fn is_shared(_metadata: &Metadata) -> bool {
+        false
     }
 
     pub(super) fn file_system_name(path: &Path) -> Option<String> {

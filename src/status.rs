@@ -5,7 +5,7 @@ mod sink;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, AtomicU64};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
@@ -159,9 +159,30 @@ impl SourceStatus {
 /// What the process and its HTTP server show of themselves. Nothing in it is ever waited for by ingest.
 #[derive(Debug, Default)]
 pub struct HouseStatus {
+    /// Claude Code's own telemetry seems to be on: a database that takes both sees everything twice.
+    pub native_telemetry: AtomicBool,
     process: Mutex<Option<ProcessSample>>,
     requests: Mutex<BTreeMap<(&'static str, &'static str), u64>>,
     sinks: Mutex<BTreeMap<String, Arc<SinkStatus>>>,
+    login_failures: AtomicU64,
+    rate_limited: AtomicU64,
+    pub websocket: WebSocketStatus,
+}
+
+/// What the WebSocket shows of itself.
+#[derive(Debug, Default)]
+pub struct WebSocketStatus {
+    /// Clients that are connected now.
+    pub clients: AtomicU64,
+    /// Clients that were turned away because there were too many.
+    pub refused: AtomicU64,
+    /// Times a client was so slow that it got the present state instead of the updates it had missed.
+    pub lagged: AtomicU64,
+    /// Connections that were ended here: too slow, silent or against the protocol.
+    pub dropped: AtomicU64,
+    /// Messages sent, and those that came in.
+    pub sent: AtomicU64,
+    pub received: AtomicU64,
 }
 
 /// What the operating system said about this process a moment ago; `None` where it does not say.
@@ -182,6 +203,26 @@ impl HouseStatus {
 
     pub fn set_process(&self, sample: ProcessSample) {
         *self.process.lock().unwrap_or_else(PoisonError::into_inner) = Some(sample);
+    }
+
+    /// Counts one login that did not succeed, whatever the reason.
+    pub fn count_login_failure(&self) {
+        self.login_failures.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Logins that did not succeed.
+    pub fn login_failures(&self) -> u64 {
+        self.login_failures.load(Ordering::Relaxed)
+    }
+
+    /// Counts one request beyond its client's budget.
+    pub fn count_rate_limited(&self) {
+        self.rate_limited.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Requests beyond their client's budget.
+    pub fn rate_limited(&self) -> u64 {
+        self.rate_limited.load(Ordering::Relaxed)
     }
 
     /// Counts one answered request: the route's template and the class of its status code, such as `2xx`.

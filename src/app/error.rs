@@ -1,9 +1,11 @@
 //! What ends the program with an error.
 
-use crate::config::Settings;
+use crate::config::{ConfigError, Settings};
 use crate::plugin::BuildError;
 use crate::pricing::PriceError;
 use crate::store::StoreError;
+use crate::web::guard::InvalidName;
+use crate::web::tls::TlsError;
 
 /// What ends the program with an error.
 #[derive(Debug, thiserror::Error)]
@@ -16,6 +18,20 @@ pub enum AppError {
     Plugin { section: String, place: String, reason: Box<BuildError> },
     #[error("{place}: [{section}]: there is no such {what}; known: {known}")]
     UnknownPlugin { section: String, place: String, what: &'static str, known: String },
+    #[error(transparent)]
+    Settings(#[from] ConfigError),
+    #[error("{key}: {reason}")]
+    Setting { key: &'static str, reason: String },
+    #[error(transparent)]
+    Name(#[from] InvalidName),
+    #[error("TLS: {0}")]
+    Tls(#[from] TlsError),
+    #[error(
+        "{0} can be reached from other machines, and there is no password. Set one (MONITOR_PASSWORD_HASH, made by \
+         `claude-token-monitor auth hash`), listen on 127.0.0.1, or say with --allow-open (ALLOW_OPEN=true) that \
+         something in front takes care of it"
+    )]
+    Open(std::net::SocketAddr),
     #[error("cannot listen on {address}: {reason}")]
     Listen { address: std::net::SocketAddr, reason: String },
     #[error("{0:#}")]

@@ -3,9 +3,9 @@
 mod counting;
 mod error;
 mod plugins;
+mod security;
 
 use std::net::TcpListener;
-use std::num::NonZeroU32;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,13 +14,15 @@ use anyhow::Context;
 pub use counting::{Counting, Mode, open_options, price_table};
 pub use error::AppError;
 pub use plugins::{SinkTarget, sink_targets};
+pub use security::tokens;
 
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::deliver::{self, House};
-use crate::plugin::{SinkFactory, Stopper};
-use crate::web::exchange::ExchangeLimits;
+use crate::hub::Wishes;
+use crate::plugin::{SinkFactory, Stop, Stopper};
 use crate::web::server::ConnectionLimits;
+use crate::web::tls::Tls;
 use crate::web::{self, WebSettings, WebState};
 
 /// Counts and serves until SIGINT or SIGTERM. `more` are kinds of sinks beside those that are compiled in; `watch` is
@@ -34,10 +36,18 @@ pub fn serve(
 ) -> Result<(), AppError> {
     // What is wrong with settings or the address is said before the history is opened or even made.
     let sinks = plugins::configured_sinks(settings, clock, more)?;
+    let wishes = sinks.iter().fold(Wishes::default(), |wishes, sink| wishes.and(sink.wishes));
+    security::check_open(settings)?;
+    // Each live connection is one; the usual limit is for interactive programs.
+    if let Err(error) = crate::platform::raise_open_files() {
+        tracing::debug!(%error, "the limit of open files stays as it is");
+    }
     let listener = listen(settings)?;
-    let mut counting = Counting::start(settings, clock, Mode::Follow)?;
+    let bound = listener.local_addr().context("asking for the address that is listened on")?;
+    let web = Arc::new(security::web_settings(settings, bound, demo)?);
+    let mut counting = Counting::start(settings, clock, Mode::Follow, wishes)?;
     watch(&counting);
-    let served = serve_counted(settings, clock, demo, listener, &mut counting, sinks);
+    let served = serve_counted(settings, clock, web, listener, &mut counting, sinks);
     let stopped = counting.stop();
     served.and(stopped)
 }
@@ -61,7 +71,7 @@ fn listen(settings: &Settings) -> Result<TcpListener, AppError> {
 fn serve_counted(
     settings: &Settings,
     clock: &Clock,
-    demo: bool,
+    web: Arc<WebSettings>,
     listener: TcpListener,
     counting: &mut Counting,
     sinks: Vec<deliver::Configured>,
@@ -76,12 +86,17 @@ fn serve_counted(
     let (mut stopper, stop) = Stopper::new();
     let served = runtime.block_on(async {
         let listener = tokio::net::TcpListener::from_std(listener).context("taking over the listener")?;
+        let tls = web.tls.clone();
+        let scheme = if tls.is_some() { "https" } else { "http" };
         let state = WebState::new(
             counting.hub.clone(),
             counting.readers.clone(),
             clock.clone(),
-            Arc::new(web_settings(settings, demo)),
+            Arc::clone(&counting.prices),
+            web,
         );
+        let open = !state.auth.is_on();
+        let renewing = tls.map(|tls| tokio::spawn(renew(tls, stop.clone())));
         let house = House {
             hub: counting.hub.clone(),
             readers: counting.readers.clone(),
@@ -90,15 +105,29 @@ fn serve_counted(
             stop: stop.clone(),
         };
         let mut sinks = deliver::start(sinks, &house).context("starting the sinks")?;
+        let state = state.with_control(sinks.control.clone());
         let server = tokio::spawn(web::serve(listener, state, std::mem::take(&mut sinks.routes), stop.clone()));
-        tracing::info!("listening on http://{bound}");
-        if !bound.ip().is_loopback() {
+        tracing::info!("listening on {scheme}://{bound}");
+        if settings.native_telemetry {
+            tracing::warn!(
+                "Claude Code's own telemetry seems to be on, too: where both arrive under the same names, keep them \
+                 apart by `job` or set `profile = \"own\"` in [sinks.prometheus]"
+            );
+        }
+        if open && !bound.ip().to_canonical().is_loopback() {
             tracing::warn!("other machines can reach this address, and nobody is asked for a password");
         }
         wait_for_the_end(counting).await?;
         stopper.stop();
+        if let Some(renewing) = renewing {
+            renewing.await.context("ending the watch on the certificate")?;
+        }
         // The spine last: what has just arrived somewhere is to be remembered. The server ends meanwhile.
-        sinks.stopped().await;
+        let goodbye = tokio::time::timeout(ConnectionLimits::default().drain_time, counting.hub.close());
+        let ((), gone) = tokio::join!(sinks.stopped(), goodbye);
+        if gone.is_err() {
+            tracing::info!("closing live connections that did not end in time");
+        }
         counting.begin_stop();
         server.await.context("ending the server")?
     });
@@ -106,20 +135,50 @@ fn serve_counted(
     Ok(served?)
 }
 
-fn web_settings(settings: &Settings, demo: bool) -> WebSettings {
-    let size = |number: NonZeroU32| usize::try_from(number.get()).unwrap_or(usize::MAX);
-    let limits = &settings.server;
-    WebSettings {
-        allowed_hosts: settings.allowed_hosts.clone(),
-        zone: settings.time_zone.clone(),
-        demo,
-        connections: ConnectionLimits {
-            total: size(limits.max_connections),
-            per_address: size(limits.max_connections_per_client),
-            header_time: limits.header_timeout,
-            ..ConnectionLimits::default()
-        },
-        exchanges: ExchangeLimits { handler_time: limits.request_timeout, ..ExchangeLimits::default() },
+/// How often the certificate's files are looked at. Whoever renews one has it for weeks before the old one ends.
+const RENEWAL: Duration = Duration::from_secs(60);
+
+/// Takes over a renewed certificate: when its files have changed, and on SIGHUP.
+async fn renew(tls: Arc<Tls>, mut stop: Stop) {
+    let mut hangup = Hangup::new();
+    loop {
+        let asked = tokio::select! {
+            () = stop.wait() => return,
+            () = tokio::time::sleep(RENEWAL) => false,
+            () = hangup.wait() => true,
+        };
+        let tls = Arc::clone(&tls);
+        match tokio::task::spawn_blocking(move || tls.reload(asked)).await {
+            Ok(Ok(true)) => tracing::info!("the certificate was read again"),
+            Ok(Ok(false)) => {}
+            Ok(Err(error)) => tracing::warn!(%error, "the certificate that was in use stays"),
+            Err(error) => tracing::warn!(%error, "reading the certificate again"),
+        }
+    }
+}
+
+/// SIGHUP, where there is such a thing.
+struct Hangup {
+    #[cfg(unix)]
+    signal: Option<tokio::signal::unix::Signal>,
+}
+
+impl Hangup {
+    fn new() -> Self {
+        Self {
+            #[cfg(unix)]
+            signal: tokio::signal::unix::signal(tokio::signal::unix::SignalKind::hangup()).ok(),
+        }
+    }
+
+    async fn wait(&mut self) {
+        #[cfg(unix)]
+        if let Some(signal) = &mut self.signal
+            && signal.recv().await.is_some()
+        {
+            return;
+        }
+        std::future::pending::<()>().await;
     }
 }
 

@@ -93,6 +93,37 @@ pub struct ServeArgs {
     /// Look for changes every few seconds instead of being told of them
     #[arg(long)]
     pub no_watch: bool,
+
+    /// Address that people use, where that is a proxy's, such as `https://monitor.example.org`
+    #[arg(long, value_name = "URL")]
+    pub public_url: Option<String>,
+
+    /// Let other machines in without a password; something in front takes care of it
+    #[arg(long)]
+    pub allow_open: bool,
+
+    /// Certificate chain in a PEM file; with it the server speaks HTTPS
+    #[arg(long, value_name = "FILE", requires = "tls_key")]
+    pub tls_cert: Option<PathBuf>,
+
+    /// Private key of the certificate, in a PEM file
+    #[arg(long, value_name = "FILE", requires = "tls_cert")]
+    pub tls_key: Option<PathBuf>,
+}
+
+impl ServeArgs {
+    /// What was said after the command goes before what was said ahead of it.
+    fn over(self, earlier: Self) -> Self {
+        Self {
+            listen: self.listen.or(earlier.listen),
+            demo: self.demo || earlier.demo,
+            no_watch: self.no_watch || earlier.no_watch,
+            public_url: self.public_url.or(earlier.public_url),
+            allow_open: self.allow_open || earlier.allow_open,
+            tls_cert: self.tls_cert.or(earlier.tls_cert),
+            tls_key: self.tls_key.or(earlier.tls_key),
+        }
+    }
 }
 
 /// What to do.
@@ -115,6 +146,9 @@ pub enum Command {
     #[command(subcommand)]
     Pricing(PricingCommand),
 
+    /// Make what a login needs: the password's hash, tokens for programs
+    #[command(subcommand)]
+    Auth(AuthCommand),
     /// See how deliveries are doing, and pause, resume or repeat them
     #[command(subcommand)]
     Sinks(SinksCommand),
@@ -196,6 +230,20 @@ pub enum PricingCommand {
     },
 }
 
+/// What can be made for a login.
+#[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
+pub enum AuthCommand {
+    /// Ask for a new password, or read it from standard input, and print its hash for `MONITOR_PASSWORD_HASH`
+    Hash,
+
+    /// Print a token that a program can show as `Authorization: Bearer TOKEN`
+    Token {
+        /// How long it is good, in minutes
+        #[arg(long, value_name = "MINUTES", default_value_t = 1440, value_parser = clap::value_parser!(u32).range(1..=527_040))]
+        ttl: u32,
+    },
+}
+
 /// What can be done with sinks.
 #[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
 pub enum SinksCommand {
@@ -271,14 +319,11 @@ impl Cli {
         let Typed { global, serve, command } = Typed::try_parse_from(args)?;
         let command = match command {
             None => Command::Serve(serve),
-            Some(Command::Serve(ServeArgs { listen, demo, no_watch })) => Command::Serve(ServeArgs {
-                listen: listen.or(serve.listen),
-                demo: demo || serve.demo,
-                no_watch: no_watch || serve.no_watch,
-            }),
+            Some(Command::Serve(later)) => Command::Serve(later.over(serve)),
             Some(other) if serve == ServeArgs::default() => other,
             Some(_) => {
-                let message = "--listen, --demo and --no-watch are for `serve`, not for this command";
+                let message = "--listen, --demo, --no-watch, --public-url, --allow-open, --tls-cert and --tls-key are \
+                               for `serve`, not for this command";
                 return Err(Typed::command().error(ErrorKind::ArgumentConflict, message));
             }
         };
@@ -293,7 +338,19 @@ impl Cli {
             _ => ServeArgs::default(),
         };
         let watch = serve.no_watch.then_some(false);
-        Flags { config, listen: serve.listen, data_dirs, database, log_level, color, watch }
+        Flags {
+            config,
+            listen: serve.listen,
+            data_dirs,
+            database,
+            log_level,
+            color,
+            watch,
+            public_url: serve.public_url,
+            allow_open: serve.allow_open.then_some(true),
+            tls_cert: serve.tls_cert,
+            tls_key: serve.tls_key,
+        }
     }
 }
 
@@ -331,7 +388,8 @@ mod tests {
     #[test]
     fn serve_is_what_runs_without_a_command() {
         let serve = |listen: Option<&str>, demo, no_watch| {
-            Command::Serve(ServeArgs { listen: listen.map(|text| text.parse().unwrap()), demo, no_watch })
+            let listen = listen.map(|text| text.parse().unwrap());
+            Command::Serve(ServeArgs { listen, demo, no_watch, ..ServeArgs::default() })
         };
         let other = "0.0.0.0:9100";
         check("", &serve(None, false, false));
@@ -357,6 +415,9 @@ mod tests {
             &Command::Pricing(PricingCommand::Show { model: "claude-opus-5".into(), json: true }),
         );
         check("pricing reprice --dry-run", &Command::Pricing(PricingCommand::Reprice { dry_run: true }));
+        check("auth hash", &Command::Auth(AuthCommand::Hash));
+        check("auth token", &Command::Auth(AuthCommand::Token { ttl: 1440 }));
+        check("auth token --ttl 5", &Command::Auth(AuthCommand::Token { ttl: 5 }));
         let from = "2026-01-31".to_owned();
         check("sinks replay hook --from 2026-01-31", &Command::Sinks(SinksCommand::Replay { id: "hook".into(), from }));
         check(
@@ -390,6 +451,9 @@ mod tests {
     fn what_cannot_be_meant_is_refused() {
         refused("--demo ingest", "for `serve`");
         refused("ingest --listen 127.0.0.1:1", "--listen");
+        refused("--tls-cert a.crt", "--tls-key");
+        refused("auth token --ttl 0", "0");
+        refused("--allow-open ingest", "for `serve`");
         refused("--listen 51888", "an address and a port");
         refused("--listen :51888", "an address and a port");
         refused("--log-level loud", "possible values: off, error, warn, info, debug, trace");

@@ -1,13 +1,13 @@
 //! `doctor`: where everything is, what was read, what was not, and why.
 
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::TcpListener;
 use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use super::output::{Table, bytes, clean, grouped, print, print_json};
-use super::request;
+use super::request::{self, Target};
 use crate::app::AppError;
 use crate::config::Settings;
 use crate::sources::SOURCES;
@@ -44,7 +44,11 @@ enum Server {
 
 /// Looks at everything and prints it. The program's verdict: whether nothing is wrong.
 pub(super) fn run(settings: &Settings, as_json: bool) -> Result<bool, AppError> {
-    let findings = Findings { roots: probe(settings)?, history: history(settings), server: server(settings.listen) };
+    let findings = Findings {
+        roots: probe(settings)?,
+        history: history(settings),
+        server: server(Target { address: settings.listen, tls: settings.tls.is_some() }),
+    };
     let printed = if as_json { print_json(&findings.json(settings)) } else { print(&findings.text(settings)) };
     printed.map_err(|error| AppError::Other(error.into()))?;
     Ok(findings.is_well())
@@ -86,8 +90,9 @@ fn history(settings: &Settings) -> Option<Result<History, String>> {
     Some(read().map_err(|error| error.to_string()))
 }
 
-fn server(address: SocketAddr) -> Server {
-    match request::get(address, "/api/v1/health") {
+fn server(target: Target) -> Server {
+    let address = target.address;
+    match request::get(target, "/api/v1/health") {
         Ok((_, body)) => match serde_json::from_str::<Value>(&body) {
             Ok(health) if health.get("ready").is_some() => Server::Running(health),
             _ => Server::Taken("something else answers there".to_owned()),

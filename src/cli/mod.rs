@@ -1,6 +1,7 @@
 //! The command line: one file a command. Errors leave here as one sentence and an exit code.
 
 pub mod args;
+mod auth;
 pub mod config_cmd;
 mod db;
 mod demo;
@@ -67,6 +68,8 @@ enum CliError {
     #[error(transparent)]
     Config(#[from] ConfigError),
     #[error(transparent)]
+    LogFile(#[from] logging::LogFileError),
+    #[error(transparent)]
     App(#[from] AppError),
     #[error("{0}")]
     Output(#[from] std::io::Error),
@@ -76,10 +79,16 @@ impl CliError {
     fn exit_code(&self) -> u8 {
         match self {
             Self::Config(_)
+            | Self::LogFile(_)
             | Self::App(
                 AppError::Prices(_)
                 | AppError::Plugin { .. }
                 | AppError::UnknownPlugin { .. }
+                | AppError::Settings(_)
+                | AppError::Setting { .. }
+                | AppError::Name(_)
+                | AppError::Tls(_)
+                | AppError::Open(_)
                 | AppError::Store(
                     StoreError::Newer { .. }
                     | StoreError::Foreign { .. }
@@ -98,21 +107,30 @@ fn execute(cli: &Cli, more: &'static [SinkFactory]) -> Result<bool, CliError> {
     let clock = Clock::system();
     let load = || -> Result<Settings, CliError> {
         let (settings, _) = Settings::load(&cli.flags(), &SystemVars)?;
-        logging::start(&settings, cli.global.quiet);
+        let _to_standard_error = logging::start(&settings, cli.global.quiet, false)?;
         Ok(settings)
     };
+    let counting = |run: &dyn Fn(&Settings) -> Result<(), AppError>| -> Result<(), CliError> {
+        let (settings, _) = Settings::load(&cli.flags(), &SystemVars)?;
+        let logs = logging::start(&settings, cli.global.quiet, true)?;
+        run(&settings).inspect_err(|error| logs.fatal(&error.to_string())).map_err(CliError::App)
+    };
     match &cli.command {
-        Command::Serve(args) if args.demo => serve::run_demo(&load()?, &clock, more)?,
-        Command::Serve(_) => serve::run(&load()?, &clock, more)?,
-        Command::Ingest => serve::ingest(&load()?, &clock)?,
+        Command::Serve(args) if args.demo => counting(&|settings| serve::run_demo(settings, &clock, more))?,
+        Command::Serve(_) => counting(&|settings| serve::run(settings, &clock, more))?,
+        Command::Ingest => counting(&|settings| serve::ingest(settings, &clock))?,
         Command::Doctor(DoctorArgs { print_claude_dir: true, .. }) => return Ok(doctor::print_directories(&load()?)?),
         Command::Doctor(DoctorArgs { json, .. }) => return Ok(doctor::run(&load()?, *json)?),
         Command::Db(command) => db_command(&load()?, &clock, command)?,
         Command::Pricing(PricingCommand::List { json }) => pricing::list(&load()?, *json)?,
         Command::Pricing(PricingCommand::Show { model, json }) => return Ok(pricing::show(&load()?, model, *json)?),
         Command::Pricing(PricingCommand::Reprice { dry_run }) => pricing::reprice(&load()?, &clock, *dry_run)?,
+        Command::Auth(command) => auth::run(command, &clock, load)?,
+        Command::Healthcheck(HealthcheckArgs { url }) => {
+            let settings = load()?;
+            return Ok(health::run(settings.listen, settings.tls.is_some(), url.as_deref())?);
+        }
         Command::Sinks(command) => return Ok(sinks::run(&load()?, &clock, more, command)?),
-        Command::Healthcheck(HealthcheckArgs { url }) => return Ok(health::run(load()?.listen, url.as_deref())?),
         // Has to work when the configuration does not.
         Command::Config(command) => return config_command(command, &cli.flags()),
     }

@@ -6,28 +6,15 @@ use super::output::{bytes, grouped, print};
 use super::{demo, progress};
 use crate::app::{AppError, Counting, Mode, serve};
 use crate::clock::Clock;
-use crate::config::{Settings, SystemVars, Vars};
+use crate::config::Settings;
+use crate::hub::Wishes;
 use crate::plugin::SinkFactory;
 
 const NOTHING_FOUND: &str =
     "No transcripts were found. `claude-token-monitor doctor` tells where they were looked for.\n";
 
-/// Protection that somebody may believe to have switched on.
-const NOT_THERE: [(&str, &str); 2] = [
-    (
-        "MONITOR_PASSWORD_HASH",
-        "this version has no login; listen on this machine only, or put a proxy with a login in front",
-    ),
-    ("ALLOWED_ORIGINS", "this version lets no other origin read its answers"),
-];
-
 /// Counts and serves until stopped.
 pub(super) fn run(settings: &Settings, clock: &Clock, more: &'static [SinkFactory]) -> Result<(), AppError> {
-    for (name, truth) in NOT_THERE {
-        if SystemVars.var(name).is_some_and(|value| !value.is_empty()) {
-            tracing::warn!("{name} is set, but {truth}");
-        }
-    }
     serve(settings, clock, false, more, show_progress)
 }
 
@@ -44,7 +31,7 @@ fn show_progress(counting: &Counting) {
 
 /// Reads everything there is, once, and says what was found.
 pub(super) fn ingest(settings: &Settings, clock: &Clock) -> Result<(), AppError> {
-    let counting = Counting::start(settings, clock, Mode::Once)?;
+    let counting = Counting::start(settings, clock, Mode::Once, Wishes::default())?;
     let bar = progress::show(counting.hub.clone(), counting.ended.clone());
     let hub = counting.hub.clone();
     let outcome = counting.finish();

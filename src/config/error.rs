@@ -29,6 +29,18 @@ pub enum ConfigError {
         expected: String,
     },
 
+    #[error("{key} names {}, which cannot be read: {source}", path.display())]
+    SecretFile { key: &'static str, path: PathBuf, source: std::io::Error },
+
+    #[error("{key} names {}, which is empty", path.display())]
+    EmptyFile { key: &'static str, path: PathBuf },
+
+    #[error("{key} and {file_key} are both set; leave one of them out")]
+    Twice { key: &'static str, file_key: &'static str },
+
+    #[error("{key} is set and {missing} is not; it takes both")]
+    Alone { key: &'static str, missing: &'static str },
+
     #[error("{}: {source}", path.display())]
     Prices { path: PathBuf, source: PriceError },
 

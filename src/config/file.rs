@@ -89,7 +89,11 @@ impl File {
         T::from_toml(value).map(Some).ok_or_else(|| ConfigError::Value {
             place: format!("{}:{line}", self.path.display()),
             key: key.name,
-            value: value.as_str().map_or_else(|| value.to_string(), str::to_owned),
+            value: if T::is_secret() {
+                "***".to_owned()
+            } else {
+                value.as_str().map_or_else(|| value.to_string(), str::to_owned)
+            },
             expected: T::expected(),
         })
     }

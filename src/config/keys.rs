@@ -19,12 +19,18 @@ pub(super) static LISTEN: Key = key("listen", Some("--listen"), &["LISTEN_ADDR"]
 pub(super) static DATA_DIRS: Key = key("data_dirs", Some("--data-dir"), &["CLAUDE_DATA_DIR", "CLAUDE_CONFIG_DIR"]);
 pub(super) static DATABASE: Key = key("database", Some("--database"), &["DATABASE_PATH"]);
 pub(super) static LOG_LEVEL: Key = key("log_level", Some("--log-level"), &["LOG_LEVEL"]);
+pub(super) static LOG_FORMAT: Key = key("log_format", None, &["LOG_FORMAT"]);
+pub(super) static LOG_FILE: Key = key("log_file", None, &["LOG_FILE"]);
 pub(super) static COLOR: Key = key("color", Some("--color"), &["NO_COLOR"]);
 pub(super) static TIME_ZONE: Key = key("time_zone", None, &["TZ"]);
 pub(super) static ENABLE_COST: Key = key("enable_cost_estimation", None, &["ENABLE_COST_ESTIMATION"]);
 pub(super) static RETENTION_DAYS: Key = key("retention_days", None, &[]);
 pub(super) static CLEANUP_DAYS: Key = key("cleanup_days", None, &[]);
 pub(super) static ALLOWED_HOSTS: Key = key("allowed_hosts", None, &["ALLOWED_HOSTS"]);
+pub(super) static PUBLIC_URL: Key = key("public_url", Some("--public-url"), &["PUBLIC_URL"]);
+pub(super) static ALLOWED_ORIGINS: Key = key("allowed_origins", None, &["ALLOWED_ORIGINS"]);
+pub(super) static DEV_MODE: Key = key("dev_mode", None, &["DEV_MODE"]);
+pub(super) static TRUSTED_PROXIES: Key = key("trusted_proxies", None, &["TRUSTED_PROXIES"]);
 pub(super) static WATCH: Key = key("watch.enabled", Some("--no-watch"), &["FILE_WATCH_ENABLED"]);
 pub(super) static RECONCILE_INTERVAL: Key = key("watch.reconcile_interval", None, &[]);
 pub(super) static POLL_INTERVAL: Key = key("watch.poll_interval", None, &[]);
@@ -36,19 +42,36 @@ pub(super) static MAX_CONNECTIONS: Key = key("server.max_connections", None, &[]
 pub(super) static MAX_PER_CLIENT: Key = key("server.max_connections_per_client", None, &[]);
 pub(super) static HEADER_TIMEOUT: Key = key("server.header_timeout", None, &[]);
 pub(super) static REQUEST_TIMEOUT: Key = key("server.request_timeout", None, &[]);
+pub(super) static PASSWORD_HASH: Key = key("auth.password_hash", None, &["MONITOR_PASSWORD_HASH"]);
+pub(super) static PASSWORD_HASH_FILE: Key = key("auth.password_hash_file", None, &["MONITOR_PASSWORD_HASH_FILE"]);
+pub(super) static JWT_SECRET: Key = key("auth.jwt_secret", None, &["MONITOR_JWT_SECRET"]);
+pub(super) static JWT_SECRET_FILE: Key = key("auth.jwt_secret_file", None, &["MONITOR_JWT_SECRET_FILE"]);
+pub(super) static SCRAPE_TOKEN: Key = key("auth.scrape_token", None, &["MONITOR_SCRAPE_TOKEN"]);
+pub(super) static SCRAPE_TOKEN_FILE: Key = key("auth.scrape_token_file", None, &["MONITOR_SCRAPE_TOKEN_FILE"]);
+pub(super) static METRICS_AUTH: Key = key("auth.metrics", None, &["METRICS_AUTH"]);
+pub(super) static ALLOW_OPEN: Key = key("auth.allow_open", Some("--allow-open"), &["ALLOW_OPEN"]);
+pub(super) static RATE_LIMIT: Key = key("rate_limit.requests_per_minute", None, &["RATE_LIMIT_PER_MINUTE"]);
+pub(super) static TLS_CERT: Key = key("tls.cert", Some("--tls-cert"), &["TLS_CERT"]);
+pub(super) static TLS_KEY: Key = key("tls.key", Some("--tls-key"), &["TLS_KEY"]);
 
 /// All settings, in the order in which they are shown.
-pub static ALL: [&Key; 21] = [
+pub static ALL: [&Key; 38] = [
     &LISTEN,
     &DATA_DIRS,
     &DATABASE,
     &LOG_LEVEL,
+    &LOG_FORMAT,
+    &LOG_FILE,
     &COLOR,
     &TIME_ZONE,
     &ENABLE_COST,
     &RETENTION_DAYS,
     &CLEANUP_DAYS,
     &ALLOWED_HOSTS,
+    &PUBLIC_URL,
+    &ALLOWED_ORIGINS,
+    &DEV_MODE,
+    &TRUSTED_PROXIES,
     &WATCH,
     &RECONCILE_INTERVAL,
     &POLL_INTERVAL,
@@ -60,6 +83,17 @@ pub static ALL: [&Key; 21] = [
     &MAX_PER_CLIENT,
     &HEADER_TIMEOUT,
     &REQUEST_TIMEOUT,
+    &PASSWORD_HASH,
+    &PASSWORD_HASH_FILE,
+    &JWT_SECRET,
+    &JWT_SECRET_FILE,
+    &SCRAPE_TOKEN,
+    &SCRAPE_TOKEN_FILE,
+    &METRICS_AUTH,
+    &ALLOW_OPEN,
+    &RATE_LIMIT,
+    &TLS_CERT,
+    &TLS_KEY,
 ];
 
 /// Tables whose keys belong to the plugins they name.

@@ -5,6 +5,7 @@ mod error;
 mod file;
 pub mod keys;
 mod origins;
+mod security;
 mod value;
 mod vars;
 
@@ -18,14 +19,15 @@ use jiff::tz::TimeZone;
 
 pub use error::ConfigError;
 pub use origins::{Effective, Origin, Origins};
-pub use value::{ColorChoice, ListenAddr, LogLevel};
+pub use security::{LoginSettings, MetricsAuth, ReachSettings, SecretSetting, TlsSettings};
+pub use value::{ColorChoice, ListenAddr, LogFormat, LogLevel};
 pub use vars::{SystemVars, Vars};
 
 use crate::plugin::SourceSettings;
 use crate::pricing::PriceRow;
 use file::File;
 use origins::Layers;
-use value::{Host, Value};
+use value::Value;
 
 /// What was said on the command line. `None` and empty: nothing.
 #[derive(Clone, Debug, Default)]
@@ -37,6 +39,10 @@ pub struct Flags {
     pub log_level: Option<LogLevel>,
     pub color: Option<ColorChoice>,
     pub watch: Option<bool>,
+    pub public_url: Option<String>,
+    pub allow_open: Option<bool>,
+    pub tls_cert: Option<PathBuf>,
+    pub tls_key: Option<PathBuf>,
 }
 
 /// The settings in force.
@@ -51,6 +57,9 @@ pub struct Settings {
     pub data_dirs_explicit: bool,
     pub database: PathBuf,
     pub log_level: LogLevel,
+    pub log_format: LogFormat,
+    /// Where the log is written besides standard error.
+    pub log_file: Option<PathBuf>,
     pub color: ColorChoice,
     /// Whose days the days in reports and pages are.
     pub time_zone: TimeZone,
@@ -60,11 +69,17 @@ pub struct Settings {
     pub retention_days: u32,
     /// How many days back a scan covers.
     pub cleanup_days: NonZeroU32,
-    /// Names other than those of this machine that the server answers to, in lower case.
-    pub allowed_hosts: Vec<String>,
+    pub reach: ReachSettings,
     pub watch: WatchSettings,
     pub backup: BackupSettings,
     pub server: ServerSettings,
+    pub login: LoginSettings,
+    /// Requests a minute and client; 0: no limit.
+    pub requests_per_minute: u32,
+    /// Without it the server speaks plain HTTP.
+    pub tls: Option<TlsSettings>,
+    /// Claude Code's own telemetry is switched on in the environment that this program was started in.
+    pub native_telemetry: bool,
     /// The user's own prices.
     pub prices: Vec<PriceRow>,
     /// `[sources.KIND]`, unread.
@@ -138,16 +153,14 @@ impl Settings {
             data_dirs,
             data_dirs_explicit,
             log_level: layers.pick(&keys::LOG_LEVEL, flags.log_level, LogLevel::default())?,
+            log_format: layers.pick(&keys::LOG_FORMAT, None, LogFormat::default())?,
+            log_file: optional_path(&mut layers, &keys::LOG_FILE, None)?,
             color: color(&mut layers, flags)?,
             time_zone: layers.pick(&keys::TIME_ZONE, None, TimeZone::system())?,
             enable_cost: layers.pick(&keys::ENABLE_COST, None, true)?,
             retention_days: layers.pick(&keys::RETENTION_DAYS, None, 365)?,
             cleanup_days: layers.pick(&keys::CLEANUP_DAYS, None, count(read.cleanup_days))?,
-            allowed_hosts: layers
-                .pick(&keys::ALLOWED_HOSTS, None, Vec::<Host>::new())?
-                .into_iter()
-                .map(|host| host.0)
-                .collect(),
+            reach: ReachSettings::load(&mut layers, flags)?,
             watch: WatchSettings {
                 enabled: layers.pick(&keys::WATCH, flags.watch, read.watch)?,
                 reconcile_interval: layers.pick(&keys::RECONCILE_INTERVAL, None, read.reconcile_interval)?,
@@ -165,7 +178,11 @@ impl Settings {
                 header_timeout: layers.pick(&keys::HEADER_TIMEOUT, None, Duration::from_secs(10))?,
                 request_timeout: layers.pick(&keys::REQUEST_TIMEOUT, None, Duration::from_secs(10))?,
             },
+            login: LoginSettings::load(&mut layers, flags)?,
+            requests_per_minute: layers.pick(&keys::RATE_LIMIT, None, 100)?,
+            tls: TlsSettings::load(&mut layers, flags)?,
             database,
+            native_telemetry: vars::native_telemetry(vars),
             prices: Vec::new(),
             sources: BTreeMap::new(),
             sinks: BTreeMap::new(),
@@ -270,6 +287,19 @@ fn backup_directory(layers: &mut Layers, database: &Path) -> Result<PathBuf, Con
     let (path, origin) = layers.find(&keys::BACKUP_DIRECTORY, None)?.unwrap_or_else(default);
     let path = vars::expanded(&path, origin.base().as_deref(), layers.vars);
     layers.origins.note(keys::BACKUP_DIRECTORY.name, path.show(), origin);
+    Ok(path)
+}
+
+/// A path that need not be set.
+fn optional_path(
+    layers: &mut Layers,
+    key: &'static keys::Key,
+    flag: Option<PathBuf>,
+) -> Result<Option<PathBuf>, ConfigError> {
+    let found: Option<(Option<PathBuf>, Origin)> = layers.find(key, flag.map(Some))?;
+    let (path, origin) = found.unwrap_or((None, Origin::Default));
+    let path = path.map(|path| vars::expanded(&path, origin.base().as_deref(), layers.vars));
+    layers.origins.note(key.name, path.show(), origin);
     Ok(path)
 }
 

@@ -108,7 +108,7 @@ impl Layers<'_> {
                 None => Err(ConfigError::Value {
                     place: format!("environment variable {name}"),
                     key: key.name,
-                    value: text.to_string_lossy().into_owned(),
+                    value: if T::is_secret() { "***".to_owned() } else { text.to_string_lossy().into_owned() },
                     expected: T::expected(),
                 }),
             };

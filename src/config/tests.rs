@@ -132,11 +132,55 @@ fn an_empty_variable_is_unset() {
 }
 
 #[test]
-fn names_of_later_features_are_not_taken_silently() {
-    let home = Home::with_file("dev_mode = true");
-    assert!(home.error().contains("unknown key `dev_mode`"), "{}", home.error());
-    let home = Home::new().var("DEV_MODE", "true").var("ALLOWED_ORIGINS", "x").var("MONITOR_PASSWORD_HASH", "y");
-    assert!(home.load().expect("unknown variables are somebody else's").1.iter().all(|s| s.origin == Origin::Default));
+fn who_may_reach_the_server() {
+    let home = Home::new()
+        .var("ALLOWED_ORIGINS", "https://a.example, http://b.example:8080")
+        .var("DEV_MODE", "true")
+        .var("TRUSTED_PROXIES", "10.0.0.0/8,192.0.2.7,fd00::/8")
+        .var("PUBLIC_URL", "https://m.example");
+    let settings = home.settings();
+    assert_eq!(settings.reach.allowed_origins, ["https://a.example", "http://b.example:8080"]);
+    assert!(settings.reach.dev_mode);
+    let proxies: Vec<_> = settings.reach.trusted_proxies.iter().map(ToString::to_string).collect();
+    assert_eq!(proxies, ["10.0.0.0/8", "192.0.2.7/32", "fd00::/8"]);
+    assert_eq!(settings.reach.public_url.as_deref(), Some("https://m.example"));
+    let error = Home::new().var("TRUSTED_PROXIES", "10.0.0.0/99").error();
+    assert!(error.contains("an address or a network"), "{error}");
+    assert_eq!(Home::new().settings().requests_per_minute, 100);
+}
+
+#[test]
+fn secrets_are_read_when_needed_and_never_shown() {
+    let home = Home::with_file("auth.password_hash = 'hush'\nauth.metrics = 'token'");
+    let (settings, origins) = home.load().expect("valid");
+    assert_eq!(settings.login.password_hash.read().expect("a secret").as_deref(), Some("hush"));
+    assert_eq!(settings.login.metrics, MetricsAuth::Token);
+    assert_eq!(settings.login.scrape_token.read().expect("no secret"), None);
+    assert_eq!(origins.get("auth.password_hash").map(|setting| setting.value.as_str()), Some("***"));
+    assert!(!format!("{settings:?}").contains("hush"));
+
+    let file = home.path("secret");
+    std::fs::write(&file, "from a file\n").expect("writable");
+    let from_file = Home::new().var("MONITOR_JWT_SECRET_FILE", &file.display().to_string());
+    let secret = from_file.settings().login.jwt_secret;
+    assert_eq!(secret.read().expect("a secret").as_deref(), Some("from a file"));
+    let both = from_file.var("MONITOR_JWT_SECRET", "hush").settings().login.jwt_secret;
+    let error = both.read().expect_err("two secrets").to_string();
+    assert_eq!(error, "auth.jwt_secret and auth.jwt_secret_file are both set; leave one of them out");
+    let missing = Home::new().var("MONITOR_SCRAPE_TOKEN_FILE", "/does/not/exist").settings().login.scrape_token;
+    assert!(missing.is_set() && missing.read().is_err());
+
+    let error = Home::with_file("auth.password_hash = { x = 'hush' }").error();
+    assert!(error.contains("`***` is no value for auth.password_hash"), "{error}");
+}
+
+#[test]
+fn tls_takes_a_certificate_and_a_key() {
+    let both = Home::with_file("tls = { cert = 'a.crt', key = '~/a.key' }");
+    let expected =
+        TlsSettings { certificate: both.path(".config/claude-token-monitor/a.crt"), key: both.path("a.key") };
+    assert_eq!(both.settings().tls, Some(expected));
+    assert_eq!(Home::new().var("TLS_KEY", "/k").error(), "tls.key is set and tls.cert is not; it takes both");
 }
 
 #[test]
@@ -227,7 +271,7 @@ fn booleans() {
 fn hosts_and_colours() {
     let home = Home::new().var("ALLOWED_HOSTS", "Monitor.example.org, 192.168.0.7,[::1]").var("NO_COLOR", "0");
     let settings = home.settings();
-    assert_eq!(settings.allowed_hosts, ["monitor.example.org", "192.168.0.7", "[::1]"]);
+    assert_eq!(settings.reach.allowed_hosts, ["monitor.example.org", "192.168.0.7", "[::1]"]);
     assert_eq!(settings.color, ColorChoice::Never);
     assert_eq!(home.origin("color"), "environment NO_COLOR");
     let home = home.flags(Flags { color: Some(ColorChoice::Always), ..Flags::default() });

@@ -28,6 +28,30 @@ pub(super) trait Value: Sized {
 
     /// Shows it.
     fn show(&self) -> String;
+
+    /// Whether even a wrong value is nobody's business.
+    fn is_secret() -> bool {
+        false
+    }
+}
+
+/// A setting that may be left out. In the file an empty text says the same.
+impl<T: Value> Value for Option<T> {
+    fn expected() -> String {
+        T::expected()
+    }
+
+    fn from_text(text: &str) -> Option<Self> {
+        if text.is_empty() { Some(None) } else { T::from_text(text).map(Some) }
+    }
+
+    fn show(&self) -> String {
+        self.as_ref().map(T::show).unwrap_or_default()
+    }
+
+    fn is_secret() -> bool {
+        T::is_secret()
+    }
 }
 
 impl Value for bool {
@@ -156,6 +180,35 @@ impl Value for LogLevel {
     }
 }
 
+/// How a line of the log looks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+impl LogFormat {
+    /// Every format with its name.
+    pub const ALL: [(&'static str, Self); 2] = [("text", Self::Text), ("json", Self::Json)];
+}
+
+impl Value for LogFormat {
+    fn expected() -> String {
+        "one of text, json".to_owned()
+    }
+
+    fn from_text(text: &str) -> Option<Self> {
+        by_name(&Self::ALL, text)
+    }
+
+    fn show(&self) -> String {
+        name_of(&Self::ALL, self)
+    }
+}
+
 /// When output is coloured.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ColorChoice {
@@ -185,11 +238,11 @@ impl Value for ColorChoice {
     }
 }
 
-fn by_name<T: Copy>(all: &[(&str, T)], text: &str) -> Option<T> {
+pub(super) fn by_name<T: Copy>(all: &[(&str, T)], text: &str) -> Option<T> {
     all.iter().find(|(name, _)| name.eq_ignore_ascii_case(text)).map(|(_, value)| *value)
 }
 
-fn name_of<T: PartialEq>(all: &[(&str, T)], value: &T) -> String {
+pub(super) fn name_of<T: PartialEq>(all: &[(&str, T)], value: &T) -> String {
     all.iter().find(|(_, known)| known == value).map(|(name, _)| (*name).to_owned()).unwrap_or_default()
 }
 

@@ -57,7 +57,7 @@ pub struct House {
 /// The sinks while they run.
 pub struct Running {
     /// What they serve.
-    pub routes: Vec<Routes>,
+    pub routes: Routes,
     pub control: Control,
     /// Every part that runs has the other end.
     ended: mpsc::Receiver<()>,

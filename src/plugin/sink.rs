@@ -20,9 +20,10 @@ use super::{BuildError, Stop};
 use crate::clock::Clock;
 use crate::event::{Change, Tally, UnixMillis};
 use crate::hub::{Feed, Hub, Snapshot};
+use crate::route::Route;
 
-/// HTTP routes that a sink adds to the server.
-pub type Routes = warp::filters::BoxedFilter<(warp::http::Response<warp::hyper::body::Bytes>,)>;
+/// HTTP routes that a part adds to the server.
+pub type Routes = Vec<Route>;
 
 /// Somewhere that usage goes to.
 pub trait Sink: Sized + Send + 'static {
@@ -141,7 +142,7 @@ impl std::fmt::Debug for Secret {
 /// What a sink consists of.
 #[derive(Default)]
 pub struct Parts {
-    pub routes: Vec<Routes>,
+    pub routes: Routes,
     pub follower: Option<Follower>,
     pub deliveries: Vec<NamedDelivery>,
 }
@@ -173,7 +174,7 @@ impl NamedDelivery {
 
 impl Parts {
     #[must_use]
-    pub fn with_routes(mut self, routes: impl IntoIterator<Item = Routes>) -> Self {
+    pub fn with_routes(mut self, routes: impl IntoIterator<Item = Route>) -> Self {
         self.routes.extend(routes);
         self
     }

@@ -6,6 +6,7 @@ pub mod jsonl;
 pub mod prometheus;
 pub mod textfile;
 pub mod webhook;
+pub mod websocket;
 pub mod wire;
 
 use crate::plugin::SinkFactory;
@@ -13,6 +14,7 @@ use crate::plugin::SinkFactory;
 /// Every sink that is compiled in.
 pub const SINKS: &[SinkFactory] = &[
     SinkFactory::of::<prometheus::Prometheus>(),
+    SinkFactory::of::<websocket::WebSocket>(),
     SinkFactory::of::<jsonl::Jsonl>(),
     SinkFactory::of::<webhook::Webhook>(),
     SinkFactory::of::<exec::Exec>(),

@@ -4,10 +4,9 @@
 use std::sync::LazyLock;
 
 use warp::http::{HeaderValue, header};
-use warp::hyper::body::Bytes;
 
 use crate::plugin::Routes;
-use crate::route::{self, Response, Template};
+use crate::route::{Access, Class, Response, Route};
 
 /// One file.
 struct Asset {
@@ -23,12 +22,10 @@ impl Asset {
     }
 
     fn response(&self) -> Response {
-        let mut response = Response::new(Bytes::from_static(self.content));
+        let mut response = Response::new(self.content.into());
         let headers = response.headers_mut();
         headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(self.media_type));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=31536000, immutable"));
-        // The hash in the path is no name for a metric.
-        response.extensions_mut().insert(Template("/assets/{hash}/{name}"));
         response
     }
 }
@@ -55,7 +52,9 @@ pub fn links() -> Links {
     Links { stylesheet: &STYLESHEET.path, script: &SCRIPT.path, icon: &ICON.path }
 }
 
-pub fn routes() -> Vec<Routes> {
-    let serve = |asset: &'static LazyLock<Asset>| route::get(&asset.path, |_| asset.response());
+pub fn routes() -> Routes {
+    let serve = |asset: &'static LazyLock<Asset>| {
+        Route::get(&asset.path, |_| asset.response()).access(Access::Open).class(Class::Asset)
+    };
     vec![serve(&STYLESHEET), serve(&SCRIPT), serve(&ICON)]
 }

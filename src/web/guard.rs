@@ -5,19 +5,29 @@
 //! header gives such a request away, so it is checked on every route. What changes state, and a WebSocket (which
 //! browsers open across origins), needs a matching `Origin` as well.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use warp::http::request::Parts;
 use warp::http::{HeaderMap, Method, Uri, header};
+
+use crate::web::WebSettings;
+use crate::web::cors::{Cors, InvalidOrigin};
+use crate::web::site::{Authority, Name, Site, default_port};
 
 /// The names this server answers to.
 #[derive(Clone, Debug)]
 pub struct Gate {
     port: u16,
+    /// This server speaks TLS itself.
+    tls: bool,
     /// Loopback names and the address that is listened on.
     own: Vec<Name>,
     /// What the user allowed; without a port it stands for ours and for the default ports, as behind a proxy.
     allowed: Vec<Authority>,
+    /// The one address that people use.
+    public: Option<Site>,
+    /// Other sites whose pages may do what ours may.
+    cors: Cors,
 }
 
 /// Why a request goes no further.
@@ -27,18 +37,31 @@ pub enum Refusal {
     Misdirected(Option<String>),
     /// Another site's page sent it.
     CrossSite,
-    /// A method that no route has.
-    Method,
 }
 
-/// An entry of `allowed_hosts` that is not `host` or `host:port`.
+/// How far a request may go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Pass {
+    Free,
+    /// It opens a connection without saying from which page, or from a foreign one. A browser cannot send a token of its
+    /// own accord, so whoever has one may.
+    WithToken,
+}
+
+/// A setting that names no host, or no site, in words that name the setting.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("allowed_hosts: `{0}` is not a host name or an address, with or without a port")]
-pub struct InvalidHost(pub String);
+pub enum InvalidName {
+    #[error("allowed_hosts: `{0}` is not a host name or an address, with or without a port")]
+    Host(String),
+    #[error("public_url: `{0}` is not http:// or https://, a host and perhaps a port, without a path")]
+    Url(String),
+    #[error("allowed_origins: {0}")]
+    Origin(#[from] InvalidOrigin),
+}
 
 impl Gate {
     /// For a server that listens on `bound`.
-    pub fn new(bound: SocketAddr, allowed_hosts: &[String]) -> Result<Self, InvalidHost> {
+    pub fn new(bound: SocketAddr, settings: &WebSettings) -> Result<Self, InvalidName> {
         let mut own = vec![
             Name::Dns("localhost".to_owned()),
             Name::Ip(Ipv4Addr::LOCALHOST.into()),
@@ -47,22 +70,51 @@ impl Gate {
         if !bound.ip().is_unspecified() {
             own.push(Name::Ip(bound.ip()));
         }
-        let allowed = allowed_hosts
-            .iter()
-            .map(|entry| Authority::parse(entry).ok_or_else(|| InvalidHost(entry.clone())))
-            .collect::<Result<_, _>>()?;
-        Ok(Self { port: bound.port(), own, allowed })
+        let host = |entry: &String| Authority::parse(entry).ok_or_else(|| InvalidName::Host(entry.clone()));
+        let site = |url: &String| {
+            let parsed = Site::parse(url.strip_suffix('/').unwrap_or(url));
+            parsed.ok_or_else(|| InvalidName::Url(url.clone()))
+        };
+        Ok(Self {
+            port: bound.port(),
+            tls: settings.tls.is_some(),
+            own,
+            allowed: settings.allowed_hosts.iter().map(host).collect::<Result<_, _>>()?,
+            public: settings.public_url.as_ref().map(site).transpose()?,
+            cors: Cors::new(&settings.allowed_origins, settings.dev_mode)?,
+        })
     }
 
     /// Lets a request pass or says why not.
-    pub fn check(&self, request: &Parts) -> Result<(), Refusal> {
+    pub fn check(&self, request: &Parts) -> Result<Pass, Refusal> {
         self.check_host(&request.headers, &request.uri)?;
         let upgrade = request.headers.contains_key(header::UPGRADE);
         match request.method {
-            Method::GET if upgrade => self.check_origin(&request.headers, true),
-            Method::GET | Method::HEAD | Method::OPTIONS => Ok(()),
-            Method::POST | Method::PUT | Method::PATCH | Method::DELETE => self.check_origin(&request.headers, false),
-            _ => Err(Refusal::Method),
+            Method::GET if upgrade => {
+                Ok(if self.check_origin(&request.headers, true).is_ok() { Pass::Free } else { Pass::WithToken })
+            }
+            Method::GET | Method::HEAD | Method::OPTIONS => Ok(Pass::Free),
+            // Whatever else there is may change something.
+            _ => self.check_origin(&request.headers, false).map(|()| Pass::Free),
+        }
+    }
+
+    /// Which other sites may read answers.
+    pub fn cors(&self) -> &Cors {
+        &self.cors
+    }
+
+    /// Whether a request came under the public address, and that is an encrypted one.
+    pub fn is_public_https(&self, headers: &HeaderMap) -> bool {
+        let asked = single(headers, &header::HOST).and_then(Authority::parse);
+        self.public.as_ref().is_some_and(|site| site.https && asked.is_some_and(|asked| site.is_at(&asked)))
+    }
+
+    /// Whether a request names this machine as seen from itself, where other programs have servers of their own.
+    pub fn is_loopback(headers: &HeaderMap) -> bool {
+        match single(headers, &header::HOST).and_then(Authority::parse).map(|asked| asked.name) {
+            Some(name) => name.is_loopback(),
+            None => true,
         }
     }
 
@@ -72,13 +124,18 @@ impl Gate {
         let asked = Authority::parse(host).ok_or_else(misdirected)?;
         // An absolute-form target names the server a second time; both must mean the same one.
         let target = uri.authority().map(|target| Authority::parse(target.as_str()));
-        if target.is_some_and(|target| target.as_ref() != Some(&asked)) || !self.answers_to(&asked, 80) {
+        if target.is_some_and(|target| target.as_ref() != Some(&asked)) {
             return Err(misdirected());
         }
-        Ok(())
+        let public = self.public.as_ref().is_some_and(|site| site.is_at(&asked));
+        if public || self.answers_to(&asked, default_port(self.tls)) { Ok(()) } else { Err(misdirected()) }
     }
 
     fn check_origin(&self, headers: &HeaderMap, required: bool) -> Result<(), Refusal> {
+        let origin = single(headers, &header::ORIGIN);
+        if origin.is_some_and(|origin| self.cors.allows(origin)) {
+            return Ok(());
+        }
         // Browsers say so themselves when another site is asking. A neighbour on another local port is the same site
         // to them, so `same-site` is not good enough.
         if headers.get_all("sec-fetch-site").iter().any(|site| site == "cross-site" || site == "same-site") {
@@ -87,7 +144,7 @@ impl Gate {
         if !headers.contains_key(header::ORIGIN) && !required {
             return Ok(());
         }
-        match single(headers, &header::ORIGIN) {
+        match origin {
             Some(origin) if self.is_own_origin(origin) => Ok(()),
             _ => Err(Refusal::CrossSite),
         }
@@ -95,15 +152,18 @@ impl Gate {
 
     /// Whether `scheme://host[:port]` is a page of this server.
     fn is_own_origin(&self, origin: &str) -> bool {
-        let (default_port, rest) = match (origin.strip_prefix("http://"), origin.strip_prefix("https://")) {
-            (Some(rest), _) => (80, rest),
-            (_, Some(rest)) => (443, rest),
-            _ => return false,
+        let Some(site) = Site::parse(origin) else { return false };
+        if self.public.as_ref() == Some(&site) {
+            return true;
+        }
+        let name = &site.authority.name;
+        // The scheme is known of our own names and of the public one; the other scheme is somebody else's.
+        let wrong_scheme = match &self.public {
+            _ if self.own.contains(name) => site.https != self.tls,
+            Some(public) => public.authority.name == *name && public.https != site.https,
+            None => false,
         };
-        let Some(authority) = Authority::parse(rest) else { return false };
-        // This server speaks no TLS, so an `https` page under one of its own names is somebody else's.
-        let own_needs_http = default_port == 80 || !self.own.contains(&authority.name);
-        own_needs_http && self.answers_to(&authority, default_port)
+        !wrong_scheme && self.answers_to(&site.authority, default_port(site.https))
     }
 
     fn answers_to(&self, asked: &Authority, default_port: u16) -> bool {
@@ -128,55 +188,6 @@ fn single<'a>(headers: &'a HeaderMap, name: &header::HeaderName) -> Option<&'a s
     }
 }
 
-/// `host[:port]`, normalised for comparison.
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Authority {
-    name: Name,
-    port: Option<u16>,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Name {
-    Ip(IpAddr),
-    /// Lower case, without the trailing dot of a fully qualified name.
-    Dns(String),
-}
-
-impl Authority {
-    /// Strict: no user, no path, no empty port. An address in any but its usual form stays a name, and so is never
-    /// taken for that address.
-    fn parse(text: &str) -> Option<Self> {
-        let parsed: warp::http::uri::Authority = text.parse().ok()?;
-        if parsed.as_str().contains('@') {
-            return None;
-        }
-        let host = parsed.host();
-        let port = match parsed.as_str().strip_prefix(host)? {
-            "" => None,
-            rest => {
-                Some(rest.strip_prefix(':').filter(|digits| digits.bytes().all(|b| b.is_ascii_digit()))?.parse().ok()?)
-            }
-        };
-        let name = match host.strip_prefix('[').and_then(|inner| inner.strip_suffix(']')) {
-            Some(inner) => Name::Ip(IpAddr::V6(inner.parse().ok()?)),
-            None => match host.parse::<Ipv4Addr>() {
-                Ok(address) => Name::Ip(address.into()),
-                Err(_) => Name::Dns(dns_name(host)?),
-            },
-        };
-        Some(Self { name, port })
-    }
-}
-
-/// A name as the domain name system has them, with the underscore that some networks use.
-fn dns_name(host: &str) -> Option<String> {
-    let name = host.strip_suffix('.').unwrap_or(host);
-    let labels_are_sound = name
-        .split('.')
-        .all(|label| !label.is_empty() && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_'));
-    labels_are_sound.then(|| name.to_ascii_lowercase())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -184,9 +195,14 @@ mod tests {
     const OK: Result<(), ()> = Ok(());
     const NO: Result<(), ()> = Err(());
 
+    fn settings(allowed_hosts: &[&str]) -> WebSettings {
+        let allowed_hosts = allowed_hosts.iter().map(|host| (*host).to_owned()).collect();
+        WebSettings { allowed_hosts, ..WebSettings::default() }
+    }
+
     fn gate() -> Gate {
-        let allowed = ["monitor.example.org", "box:8080", "[fd00::1]:9000"].map(str::to_owned);
-        Gate::new("192.168.1.7:51888".parse().unwrap(), &allowed).unwrap()
+        let settings = settings(&["monitor.example.org", "box:8080", "[fd00::1]:9000"]);
+        Gate::new("192.168.1.7:51888".parse().unwrap(), &settings).unwrap()
     }
 
     fn ask(method: &str, uri: &str, headers: &[(&str, &str)]) -> Result<(), Refusal> {
@@ -194,7 +210,15 @@ mod tests {
         for (name, value) in headers {
             request = request.header(*name, *value);
         }
-        gate().check(&request.body(()).unwrap().into_parts().0)
+        through(&gate(), &request.body(()).unwrap().into_parts().0)
+    }
+
+    /// Without a token.
+    fn through(gate: &Gate, parts: &Parts) -> Result<(), Refusal> {
+        match gate.check(parts)? {
+            Pass::Free => Ok(()),
+            Pass::WithToken => Err(Refusal::CrossSite),
+        }
     }
 
     #[test]
@@ -301,28 +325,81 @@ mod tests {
 
     #[test]
     fn methods() {
-        let host = [("host", "localhost:51888")];
-        for method in ["GET", "HEAD", "OPTIONS", "POST", "PUT", "PATCH", "DELETE"] {
-            assert_eq!(ask(method, "/", &host), Ok(()));
+        let (host, evil) = (("host", "localhost:51888"), ("origin", "http://evil.example"));
+        for method in ["GET", "HEAD", "OPTIONS"] {
+            assert_eq!(ask(method, "/", &[host, evil]), Ok(()), "reading is the browser's business");
         }
-        for method in ["TRACE", "CONNECT", "PROPFIND", "get"] {
-            assert_eq!(ask(method, "/", &host), Err(Refusal::Method));
+        for method in ["POST", "PUT", "PATCH", "DELETE", "TRACE", "PROPFIND", "get"] {
+            assert_eq!(ask(method, "/", &[host]), Ok(()));
+            assert_eq!(ask(method, "/", &[host, evil]), Err(Refusal::CrossSite));
         }
     }
 
     #[test]
     fn a_wildcard_address_is_not_a_name() {
-        let gate = Gate::new("0.0.0.0:51888".parse().unwrap(), &[]).unwrap();
+        let gate = Gate::new("0.0.0.0:51888".parse().unwrap(), &WebSettings::default()).unwrap();
         let parts = |host| warp::http::Request::builder().header("host", host).body(()).unwrap().into_parts().0;
-        assert_eq!(gate.check(&parts("127.0.0.1:51888")), Ok(()));
+        assert_eq!(gate.check(&parts("127.0.0.1:51888")), Ok(Pass::Free));
         assert!(gate.check(&parts("0.0.0.0:51888")).is_err());
+    }
+
+    #[test]
+    fn the_public_address_has_one_scheme_and_one_port() {
+        let check = |public: &str, host: &str, origin: &str, expected: (bool, bool)| {
+            let settings = WebSettings { public_url: Some(public.to_owned()), ..WebSettings::default() };
+            let gate = Gate::new("127.0.0.1:51888".parse().unwrap(), &settings).unwrap();
+            let request = |host: &str, origin: Option<&str>| {
+                let mut request = warp::http::Request::builder().method("POST").header("host", host);
+                if let Some(origin) = origin {
+                    request = request.header("origin", origin);
+                }
+                request.body(()).unwrap().into_parts().0
+            };
+            let by_host = gate.check(&request(host, None)).is_ok();
+            let by_origin = gate.check(&request("localhost:51888", Some(origin))).is_ok();
+            assert_eq!((by_host, by_origin), expected, "{public}: {host} and {origin}");
+        };
+        check("https://m.example", "m.example", "https://m.example", (true, true));
+        check("https://m.example/", "m.example:443", "https://m.example:443", (true, true));
+        check("https://m.example", "m.example:80", "http://m.example", (false, false));
+        check("https://m.example", "m.example:51888", "https://m.example:51888", (false, false));
+        check("http://m.example:8080", "m.example:8080", "http://m.example:8080", (true, true));
+        check("http://m.example:8080", "m.example", "https://m.example:8080", (false, false));
+        check("https://m.example", "n.example", "https://n.example", (false, false));
+    }
+
+    #[test]
+    fn under_tls_our_own_pages_are_https() {
+        let gate = Gate { tls: true, ..gate() };
+        let own = |origin: &str| gate.is_own_origin(origin);
+        assert!(own("https://localhost:51888") && own("https://192.168.1.7:51888"));
+        assert!(!own("http://localhost:51888") && !own("https://localhost"));
+    }
+
+    #[test]
+    fn sites_that_are_allowed_may_do_what_our_pages_may() {
+        let settings = WebSettings { allowed_origins: vec!["https://a.example".to_owned()], ..WebSettings::default() };
+        let gate = Gate::new("127.0.0.1:51888".parse().unwrap(), &settings).unwrap();
+        let ask = |origin: &str| {
+            let request = warp::http::Request::builder().method("POST").header("host", "localhost:51888");
+            let request = request.header("origin", origin).header("sec-fetch-site", "cross-site");
+            gate.check(&request.body(()).unwrap().into_parts().0)
+        };
+        assert_eq!(ask("https://a.example"), Ok(Pass::Free));
+        assert_eq!(ask("https://b.example"), Err(Refusal::CrossSite));
+        assert_eq!(ask("http://localhost:51888"), Err(Refusal::CrossSite), "two headers that disagree");
     }
 
     #[test]
     fn settings_that_are_no_hosts() {
         for entry in ["", "http://box", "a b", "box:", "box:99999", "*", "user@box"] {
-            let outcome = Gate::new("127.0.0.1:1".parse().unwrap(), &[entry.to_owned()]);
-            assert_eq!(outcome.err(), Some(InvalidHost(entry.to_owned())));
+            let outcome = Gate::new("127.0.0.1:1".parse().unwrap(), &settings(&[entry]));
+            assert_eq!(outcome.err(), Some(InvalidName::Host(entry.to_owned())));
+        }
+        for url in ["", "m.example", "https://", "https://m.example/path", "ftp://m.example", "https://me@m.example"] {
+            let settings = WebSettings { public_url: Some(url.to_owned()), ..WebSettings::default() };
+            let outcome = Gate::new("127.0.0.1:1".parse().unwrap(), &settings);
+            assert_eq!(outcome.err(), Some(InvalidName::Url(url.to_owned())));
         }
     }
 }

@@ -4,8 +4,8 @@ use warp::http::header::{self, HeaderMap, HeaderName, HeaderValue};
 
 /// Nothing but our own files runs, styles, loads or connects; nobody frames the pages.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; \
-    font-src 'self'; connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'self'; \
-    frame-ancestors 'none'";
+    font-src 'self'; connect-src 'self'; manifest-src 'self'; object-src 'none'; base-uri 'none'; \
+    form-action 'self'; frame-ancestors 'none'";
 
 const SECURITY: [(HeaderName, &str); 8] = [
     (header::CONTENT_SECURITY_POLICY, CONTENT_SECURITY_POLICY),
@@ -23,8 +23,16 @@ const SECURITY: [(HeaderName, &str); 8] = [
     (header::X_XSS_PROTECTION, "0"),
 ];
 
-/// Adds them. What a handler said about caching stays; without a word nothing is kept.
-pub fn secure(headers: &mut HeaderMap) {
+/// A year of TLS only. Not for subdomains: they may be somebody else's.
+const TRANSPORT_SECURITY: &str = "max-age=31536000";
+
+/// Adds them. What a handler said about caching stays; without a word nothing is kept. `encrypted`: the client speaks TLS
+/// with a host that is ours alone, and shall never do otherwise again. On this machine that would lock out the servers of
+/// other programs.
+pub fn secure(headers: &mut HeaderMap, encrypted: bool) {
+    if encrypted {
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static(TRANSPORT_SECURITY));
+    }
     for (name, value) in SECURITY {
         headers.insert(name, HeaderValue::from_static(value));
     }

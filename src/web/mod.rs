@@ -2,6 +2,8 @@
 
 pub mod api;
 pub mod assets;
+pub mod auth;
+pub mod cors;
 pub mod error;
 pub mod exchange;
 pub mod guard;
@@ -9,30 +11,41 @@ pub mod headers;
 pub mod history;
 pub mod pages;
 pub mod process;
+pub mod proxy;
+pub mod query;
+pub mod rate;
 pub mod server;
+mod site;
 pub mod stall;
 #[cfg(test)]
 mod tests;
+pub mod tls;
 
 use std::sync::Arc;
 use std::time::Instant;
 
 use anyhow::Context;
+use ipnet::IpNet;
 use jiff::tz::TimeZone;
 use tokio::net::TcpListener;
-use warp::Filter;
-use warp::filters::BoxedFilter;
+use tokio::sync::Semaphore;
 
 use crate::clock::Clock;
+use crate::deliver::Control;
 use crate::hub::Hub;
 use crate::plugin::{Routes, Stop};
-use crate::route::Response;
+use crate::pricing::PriceTable;
+use crate::route::Router;
 use crate::store::Readers;
+use api::answer::Answers;
 use api::health::Health;
+use auth::{Auth, AuthSettings};
 use exchange::{Exchange, ExchangeLimits};
 use guard::Gate;
 use history::HistoryCache;
-use server::ConnectionLimits;
+use rate::Rates;
+use server::{ConnectionLimits, Serving};
+use tls::Tls;
 
 /// What users configure about the server.
 #[derive(Clone, Debug)]
@@ -40,6 +53,18 @@ pub struct WebSettings {
     /// Further names this server is reached under, `host` or `host:port`. Without a port it stands for the port that
     /// is listened on and for the default ports, as behind a proxy.
     pub allowed_hosts: Vec<String>,
+    /// The one address that people use, `https://host[:port]`, where that is a proxy's.
+    pub public_url: Option<String>,
+    /// Other sites whose pages may read answers and change things, `https://host[:port]`.
+    pub allowed_origins: Vec<String>,
+    /// Pages of every port of this machine may do the same.
+    pub dev_mode: bool,
+    /// Whose word on the client's address is taken.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Requests a minute and client for the API, other classes of routes in proportion; 0 is no limit.
+    pub requests_per_minute: u32,
+    pub auth: AuthSettings,
+    pub tls: Option<Arc<Tls>>,
     /// Whose days the pages show.
     pub zone: TimeZone,
     /// The history is made up; the pages say so.
@@ -52,6 +77,13 @@ impl Default for WebSettings {
     fn default() -> Self {
         Self {
             allowed_hosts: Vec::new(),
+            public_url: None,
+            allowed_origins: Vec::new(),
+            dev_mode: false,
+            trusted_proxies: Vec::new(),
+            requests_per_minute: 0,
+            auth: AuthSettings::default(),
+            tls: None,
             zone: TimeZone::UTC,
             demo: false,
             connections: ConnectionLimits::default(),
@@ -67,13 +99,42 @@ pub struct WebState {
     pub readers: Readers,
     pub clock: Clock,
     pub settings: Arc<WebSettings>,
+    /// What responses cost, for what-if questions and for whoever wants to see the table.
+    pub prices: Arc<PriceTable>,
+    pub answers: Arc<Answers>,
+    /// What can be told to sinks; none where no sink runs.
+    pub control: Option<Control>,
+    /// Places for exports.
+    pub exports: Arc<Semaphore>,
+    pub auth: Arc<Auth>,
     history: Arc<HistoryCache>,
     started: Instant,
 }
 
 impl WebState {
-    pub fn new(hub: Hub, readers: Readers, clock: Clock, settings: Arc<WebSettings>) -> Self {
-        Self { hub, readers, clock, settings, history: Arc::default(), started: Instant::now() }
+    pub fn new(hub: Hub, readers: Readers, clock: Clock, prices: Arc<PriceTable>, settings: Arc<WebSettings>) -> Self {
+        let auth = Arc::new(Auth::new(&settings.auth, clock.clone()));
+        let (answers, history) = (Arc::default(), Arc::default());
+        let exports = Arc::new(Semaphore::new(api::export::AT_ONCE));
+        Self {
+            hub,
+            readers,
+            clock,
+            settings,
+            prices,
+            answers,
+            control: None,
+            exports,
+            auth,
+            history,
+            started: Instant::now(),
+        }
+    }
+
+    /// Lets somebody tell sinks what to do.
+    #[must_use]
+    pub fn with_control(self, control: Control) -> Self {
+        Self { control: Some(control), ..self }
     }
 
     fn health(&self) -> Health {
@@ -81,22 +142,28 @@ impl WebState {
     }
 }
 
-/// Everything that is served: the API, the pages, and what plugins add. What no route answers gets a proper error.
-pub fn routes(state: &WebState, plugins: Vec<Routes>) -> BoxedFilter<(Response,)> {
-    let all = [api::routes(state), pages::routes(state), assets::routes(), plugins].concat();
-    let nothing: Routes = warp::any().and_then(|| std::future::ready(Err(warp::reject::not_found()))).boxed();
-    let any = all.into_iter().fold(nothing, |some, more| some.or(more).unify().boxed());
-    any.recover(error::recover).unify().boxed()
+/// Everything that is served: the API, the pages, and what plugins add.
+pub fn router(state: &WebState, plugins: Routes) -> Router {
+    Router::new(
+        [api::routes(state), pages::routes(state), auth::routes::routes(state), assets::routes(), plugins].concat(),
+    )
 }
 
 /// Serves on `listener` until `stop`, and ends soon after it: answers under way get [`ConnectionLimits::drain_time`].
-pub async fn serve(listener: TcpListener, state: WebState, plugins: Vec<Routes>, stop: Stop) -> anyhow::Result<()> {
+pub async fn serve(listener: TcpListener, state: WebState, plugins: Routes, stop: Stop) -> anyhow::Result<()> {
     let WebSettings { connections, exchanges, .. } = (*state.settings).clone();
     let bound = listener.local_addr().context("asking for the address that is listened on")?;
-    let gate = Gate::new(bound, &state.settings.allowed_hosts)?;
-    let routes = routes(&state, plugins);
+    let exchange = Exchange {
+        gate: Gate::new(bound, &state.settings)?,
+        trusted_proxies: state.settings.trusted_proxies.clone(),
+        rates: Rates::new(state.settings.requests_per_minute),
+        auth: Arc::clone(&state.auth),
+        limits: exchanges,
+        router: router(&state, plugins),
+        hub: state.hub.clone(),
+    };
+    let serving = Serving { exchange: Arc::new(exchange), limits: connections, tls: state.settings.tls.clone() };
     let sampler = tokio::spawn(process::sample(state.hub.clone(), state.clock.now(), stop.clone()));
-    let exchange = Arc::new(Exchange { gate, limits: exchanges, hub: state.hub, routes });
-    server::run(listener, exchange, connections, stop).await;
+    server::run(listener, serving, stop).await;
     sampler.await.context("ending the sampler of the process's own metrics")
 }

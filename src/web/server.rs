@@ -14,12 +14,14 @@ use std::time::Duration;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::JoinSet;
 
 use crate::plugin::Stop;
-use crate::web::exchange::{Exchange, Peer};
+use crate::web::exchange::{Connection, Exchange};
 use crate::web::stall::Stalling;
+use crate::web::tls::Tls;
 
 /// What a connection may cost.
 #[derive(Clone, Copy, Debug)]
@@ -57,8 +59,18 @@ const READ_BUFFER: usize = 32 * 1024;
 /// The pause after an accept that failed for want of file descriptors or memory.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
+/// What all connections share.
+#[derive(Clone)]
+pub struct Serving {
+    pub exchange: Arc<Exchange>,
+    pub limits: ConnectionLimits,
+    /// Without it the connections are plain.
+    pub tls: Option<Arc<Tls>>,
+}
+
 /// Serves until `stop`, then lets answers under way finish for a while.
-pub async fn run(listener: TcpListener, exchange: Arc<Exchange>, limits: ConnectionLimits, mut stop: Stop) {
+pub async fn run(listener: TcpListener, serving: Serving, mut stop: Stop) {
+    let limits = serving.limits;
     let places = Arc::new(Places::new(limits));
     let mut connections = JoinSet::new();
     let mut failing = false;
@@ -70,9 +82,9 @@ pub async fn run(listener: TcpListener, exchange: Arc<Exchange>, limits: Connect
                     failing = false;
                     // Over the limit the stream is dropped, which closes it: cheaper than any answer.
                     if let Some(place) = Places::take(&places, peer.ip()) {
-                        let serving = serve(stream, peer, Arc::clone(&exchange), limits, stop.clone());
+                        let served = serve(stream, peer, serving.clone(), stop.clone());
                         connections.spawn(async move {
-                            serving.await;
+                            served.await;
                             drop(place);
                         });
                     }
@@ -103,12 +115,34 @@ fn concerns_one_connection(error: &io::Error) -> bool {
     matches!(error.kind(), ConnectionAborted | ConnectionRefused | ConnectionReset | Interrupted)
 }
 
-async fn serve(stream: TcpStream, peer: SocketAddr, exchange: Arc<Exchange>, limits: ConnectionLimits, mut stop: Stop) {
+async fn serve(stream: TcpStream, peer: SocketAddr, serving: Serving, mut stop: Stop) {
     if let Err(error) = stream.set_nodelay(true) {
         tracing::debug!(%error, "setting TCP_NODELAY on a connection");
     }
+    let Some(tls) = serving.tls.clone() else {
+        return speak(stream, Connection { peer, tls: false }, &serving, stop).await;
+    };
+    // The handshake is part of what may take as long as a head.
+    let handshake = tokio::time::timeout(serving.limits.header_time, tls.accept(stream));
+    let outcome = tokio::select! {
+        outcome = handshake => outcome,
+        () = stop.wait() => return,
+    };
+    match outcome {
+        Ok(Ok(stream)) => speak(stream, Connection { peer, tls: true }, &serving, stop).await,
+        Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
+        Err(_) => tracing::debug!("a TLS handshake took too long"),
+    }
+}
+
+/// HTTP/1.1 on a stream, to its end.
+async fn speak<S>(stream: S, from: Connection, serving: &Serving, mut stop: Stop)
+where
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    let limits = serving.limits;
     let service = service_fn(|request| {
-        let answer = Arc::clone(&exchange).answer(Peer(peer), request);
+        let answer = Arc::clone(&serving.exchange).answer(from, request);
         async move { Ok::<_, Infallible>(answer.await) }
     });
     let connection = http1::Builder::new()

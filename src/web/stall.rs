@@ -7,20 +7,19 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep};
 
 /// Writing fails with `TimedOut` once nothing could be written for the given time.
-pub struct Stalling {
-    stream: TcpStream,
+pub struct Stalling<S> {
+    stream: S,
     patience: Duration,
     /// Set while a write waits for the peer.
     waiting: bool,
     deadline: Pin<Box<Sleep>>,
 }
 
-impl Stalling {
-    pub fn new(stream: TcpStream, patience: Duration) -> Self {
+impl<S> Stalling<S> {
+    pub fn new(stream: S, patience: Duration) -> Self {
         Self { stream, patience, waiting: false, deadline: Box::pin(tokio::time::sleep(patience)) }
     }
 
@@ -41,13 +40,13 @@ impl Stalling {
     }
 }
 
-impl AsyncRead for Stalling {
+impl<S: AsyncRead + Unpin> AsyncRead for Stalling<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_read(cx, buf)
     }
 }
 
-impl AsyncWrite for Stalling {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Stalling<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let poll = Pin::new(&mut self.stream).poll_write(cx, buf);
         self.watch(poll, cx)

@@ -131,6 +131,8 @@ impl TestHouse {
             .env("PATH", "/usr/bin:/bin:/usr/sbin:/sbin")
             .env("TZ", "UTC")
             .env("LISTEN_ADDR", "127.0.0.1:0")
+            // Tests ask as often as they like; the limit has tests of its own.
+            .env("RATE_LIMIT_PER_MINUTE", "0")
             .env("CLAUDE_DATA_DIR", &self.claude)
             .env("DATABASE_PATH", &self.database)
             .envs(self.env.iter().map(|(name, value)| (name, value)));
@@ -239,7 +241,8 @@ impl Starting {
             if self.child.0.try_wait().unwrap().is_some() {
                 return Some(Err(log));
             }
-            let (_, rest) = log.split_once("listening on http://")?;
+            let (_, rest) = log.split_once("listening on http")?;
+            let (_, rest) = rest.split_once("://")?;
             rest.split_once(|c: char| c.is_whitespace() || c == '"').map(|(address, _)| Ok(address.to_owned()))
         })?;
         let agent = ureq::Agent::config_builder()
@@ -383,6 +386,11 @@ impl Served {
         self.child.wait("the end of the service")
     }
 
+    /// How it ended, if it has.
+    pub(crate) fn has_ended(&mut self) -> Option<ExitStatus> {
+        self.child.0.try_wait().unwrap()
+    }
+
     /// It has not ended, and has not said that something panicked.
     pub(crate) fn assert_alive(&mut self) {
         let ended = self.child.0.try_wait().unwrap();
@@ -400,9 +408,32 @@ impl Served {
 
     /// The most memory it ever had, in KiB.
     pub(crate) fn peak_kib(&self) -> u64 {
+        self.status_kib("VmHWM:")
+    }
+
+    /// The memory it has now, in KiB.
+    pub(crate) fn rss_kib(&self) -> u64 {
+        self.status_kib("VmRSS:")
+    }
+
+    fn status_kib(&self, name: &str) -> u64 {
         let status = std::fs::read_to_string(self.proc("status")).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
         line.trim().trim_end_matches(" kB").parse().unwrap()
+    }
+
+    /// How many files and sockets it has open.
+    pub(crate) fn descriptors(&self) -> usize {
+        std::fs::read_dir(self.proc("fd")).unwrap().count()
+    }
+
+    /// Somebody traces every thread of it.
+    pub(crate) fn is_traced(&self) -> bool {
+        let threads = std::fs::read_dir(self.proc("task")).unwrap();
+        threads.filter_map(Result::ok).all(|thread| {
+            let status = std::fs::read_to_string(thread.path().join("status")).unwrap_or_default();
+            !status.lines().any(|line| line == "TracerPid:\t0")
+        })
     }
 
     fn proc(&self, name: &str) -> String {

@@ -67,16 +67,24 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("platform", &[]),
     ("status", &[]),
     ("pricing", &["event"]),
-    ("hub", &["event", "status"]),
-    ("plugin", &["event", "hub", "clock", "merge", "status"]),
+    ("hub", &["event", "status", "clock"]),
+    ("plugin", &["event", "hub", "clock", "merge", "status", "route"]),
     ("deliver", &["event", "plugin", "hub", "status", "clock", "store", "ingest"]),
-    ("store", &["event", "merge", "pricing", "plugin", "hub", "status", "clock", "platform"]),
-    ("ingest", &["event", "merge", "pricing", "plugin", "hub", "status", "clock", "store"]),
+    ("store", &["event", "merge", "pricing", "plugin", "hub", "status", "clock", "platform", "slow"]),
+    ("ingest", &["event", "merge", "pricing", "plugin", "hub", "status", "clock", "store", "slow"]),
     ("sources", &["event", "merge", "plugin", "status", "clock", "platform", "hub"]),
-    ("route", &["plugin"]),
+    ("route", &[]),
     ("version", &[]),
-    ("sinks", &["event", "hub", "plugin", "status", "clock", "route", "version"]),
-    ("web", &["event", "hub", "plugin", "status", "clock", "store", "pricing", "route", "version"]),
+    ("slow", &[]),
+    ("stats", &["event", "hub"]),
+    ("sinks", &["event", "hub", "plugin", "status", "clock", "route", "stats", "version", "slow"]),
+    (
+        "web",
+        &[
+            "event", "deliver", "hub", "plugin", "status", "clock", "store", "pricing", "platform", "route", "stats",
+            "version", "slow",
+        ],
+    ),
     ("config", &["plugin", "pricing", "platform", "store"]),
 ];
 
@@ -107,6 +115,13 @@ const OWNED: &[(&str, &[&str])] = &[
     ("hyper_rustls", &["src/sinks/http/"]),
     ("rustls_native_certs", &["src/sinks/http/"]),
     ("prometheus_client", &["src/sinks/prometheus"]),
+    ("tokio_tungstenite", &["src/sinks/websocket"]),
+    ("tracing_appender", &["src/cli/logging"]),
+    ("tracing_subscriber", &["src/cli/logging"]),
+    ("argon2", &["src/web/auth/password.rs"]),
+    ("jsonwebtoken", &["src/web/auth/token.rs"]),
+    ("governor", &["src/web/rate.rs"]),
+    ("rpassword", &["src/cli/auth.rs"]),
 ];
 
 #[test]

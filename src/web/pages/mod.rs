@@ -1,22 +1,26 @@
 //! The pages: HTML from the server, readable without a script. Templates escape every value; none switches that off.
 
 pub mod chart;
+pub mod docs;
 pub mod format;
 pub mod overview;
 
 use askama::Template;
-use warp::http::{HeaderValue, StatusCode, header};
+use warp::http::{HeaderValue, Method, StatusCode, header};
 
 use crate::plugin::Routes;
-use crate::route::{self, Response};
+use crate::route::{Class, Response, Route};
 use crate::web::WebState;
 use crate::web::assets::{self, Links};
 use crate::web::error::ApiError;
 
 /// All pages.
-pub fn routes(state: &WebState) -> Vec<Routes> {
+pub fn routes(state: &WebState) -> Routes {
     let state = state.clone();
-    vec![route::get_async("/", move |_| overview::page(state.clone()))]
+    vec![
+        Route::new(Method::GET, "/", move |_| overview::page(state.clone())).class(Class::Page),
+        Route::get("/docs", docs::page).class(Class::Page),
+    ]
 }
 
 /// Something went wrong, for a person with a browser.
@@ -35,13 +39,13 @@ pub fn error_page(error: &ApiError) -> Response {
     html(error.status, &page)
 }
 
-fn html(status: StatusCode, page: &impl Template) -> Response {
+/// A page.
+pub(super) fn html(status: StatusCode, page: &impl Template) -> Response {
     let mut response = match page.render() {
         Ok(text) => Response::new(text.into()),
         Err(error) => {
             tracing::error!(%error, "rendering a page failed");
-            return ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", "the page could not be made")
-                .response();
+            return ApiError::internal().response();
         }
     };
     *response.status_mut() = status;

@@ -1,0 +1,165 @@
+//! Logging in and out on a page that works without a script; for programs there is [`crate::web::api::auth`].
+
+use std::sync::Arc;
+
+use askama::Template;
+use warp::http::{HeaderValue, Method, StatusCode, header};
+
+use super::{LoginError, Who};
+use crate::plugin::Routes;
+use crate::route::{Access, Class, Request, Response, Route};
+use crate::web::assets::{self, Links};
+use crate::web::error::ApiError;
+use crate::web::{WebState, pages};
+
+/// All of them open to everybody.
+pub fn routes(state: &WebState) -> Routes {
+    let route = |method, path, handler: Handler| {
+        let state = state.clone();
+        Route::new(method, path, move |request| {
+            let state = state.clone();
+            async move { handler(state, request).await }
+        })
+        .access(Access::Open)
+        .class(Class::Page)
+    };
+    vec![
+        route(Method::GET, "/login", |state, request| Box::pin(std::future::ready(page(&state, &request)))),
+        route(Method::POST, "/login", |state, request| Box::pin(submitted(state, request))),
+        route(Method::POST, "/logout", |state, request| Box::pin(left(state, request))),
+    ]
+}
+
+type Handler = fn(WebState, Arc<Request>) -> std::pin::Pin<Box<dyn Future<Output = Response> + Send>>;
+
+/// The page that asks for the password, or says that it is not needed.
+#[derive(Template)]
+#[template(path = "login.html")]
+struct LoginPage {
+    links: Links,
+    /// Somebody is logged in already.
+    inside: bool,
+    next: String,
+    error: Option<String>,
+}
+
+/// `GET /login`
+fn page(state: &WebState, request: &Request) -> Response {
+    let next = parameter(request.query.as_bytes(), "next").filter(|next| is_local(next));
+    if !state.auth.is_on() {
+        return see_other(next.as_deref().unwrap_or("/"));
+    }
+    let inside = state.auth.identify(&request.headers, request.secure) == Who::Session;
+    let page = LoginPage { links: assets::links(), inside, next: next.unwrap_or_default(), error: None };
+    pages::html(StatusCode::OK, &page)
+}
+
+/// `POST /login`
+async fn submitted(state: WebState, request: Arc<Request>) -> Response {
+    if !is_of_type(&request, "application/x-www-form-urlencoded") {
+        return ApiError::media_type("application/x-www-form-urlencoded").response();
+    }
+    let password = parameter(&request.body, "password").unwrap_or_default();
+    let next = parameter(&request.body, "next").filter(|next| is_local(next));
+    match attempt(&state, &request, password).await {
+        Ok(cookie) => with_cookie(see_other(next.as_deref().unwrap_or("/")), cookie),
+        Err(error) => {
+            let message = match error.status {
+                StatusCode::UNAUTHORIZED => "That is not the password.".to_owned(),
+                StatusCode::TOO_MANY_REQUESTS => "Too many attempts. Wait a minute, then try again.".to_owned(),
+                _ => error.message.clone(),
+            };
+            let page = LoginPage {
+                links: assets::links(),
+                inside: false,
+                next: next.unwrap_or_default(),
+                error: Some(message),
+            };
+            let mut response = pages::html(error.status, &page);
+            error.headers(response.headers_mut());
+            response
+        }
+    }
+}
+
+/// `POST /logout`
+async fn left(state: WebState, request: Arc<Request>) -> Response {
+    let cookie = state.auth.log_out(&request.headers, request.secure).await;
+    with_cookie(see_other("/login"), cookie)
+}
+
+pub async fn attempt(state: &WebState, request: &Request, password: String) -> Result<Option<HeaderValue>, ApiError> {
+    let outcome = state.auth.log_in(request.client, password, &request.headers, request.secure).await;
+    outcome.map_err(|error| {
+        state.hub.house().count_login_failure();
+        match error {
+            LoginError::WrongPassword => {
+                tracing::warn!(client = %request.client, "a login failed");
+                ApiError::new(StatusCode::UNAUTHORIZED, "invalid_password", "Invalid password")
+            }
+            LoginError::TooMany(wait) => ApiError::too_many("too_many_attempts", wait),
+            LoginError::Failed => ApiError::internal(),
+        }
+    })
+}
+
+pub fn is_of_type(request: &Request, expected: &str) -> bool {
+    let kind = request.headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case(expected))
+}
+
+/// A field of a form or of a query.
+fn parameter(text: &[u8], name: &str) -> Option<String> {
+    form_urlencoded::parse(text).find(|(known, _)| known == name).map(|(_, value)| value.into_owned())
+}
+
+/// Where a login may lead: to a path of this server and nowhere else. Browsers take `//host` and `/\host` for other
+/// servers, and leave out what is not printable.
+pub fn is_local(path: &str) -> bool {
+    let printable = path.bytes().all(|byte| (0x21..=0x7e).contains(&byte) && byte != b'\\');
+    path.starts_with('/') && !path.starts_with("//") && printable && path.len() <= 1024 && !path.starts_with("/login")
+}
+
+pub fn see_other(path: &str) -> Response {
+    let mut response = Response::default();
+    *response.status_mut() = StatusCode::SEE_OTHER;
+    let path = HeaderValue::try_from(path).unwrap_or(HeaderValue::from_static("/"));
+    response.headers_mut().insert(header::LOCATION, path);
+    response
+}
+
+pub fn with_cookie(mut response: Response, cookie: Option<HeaderValue>) -> Response {
+    if let Some(cookie) = cookie {
+        response.headers_mut().insert(header::SET_COOKIE, cookie);
+    }
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_login_leads_to_this_server_only() {
+        for path in ["/", "/?range=7d", "/docs", "/a/b%20c"] {
+            assert!(is_local(path), "{path}");
+        }
+        for path in [
+            "",
+            "docs",
+            "//evil.example",
+            "/\\evil.example",
+            "\\/evil.example",
+            "https://evil.example",
+            "/\t/evil.example",
+            "/\r\nx: y",
+            "/a b",
+            "/ä",
+            "/login",
+            "/login?next=/",
+        ] {
+            assert!(!is_local(path), "{path:?}");
+        }
+        assert!(!is_local(&format!("/{}", "x".repeat(1024))));
+    }
+}
