@@ -120,6 +120,7 @@ mod tests {
             variables: Vec::new(),
             secure: false,
             upgrade: None,
+            secure: false,
         };
         let usual = [
             ("upgrade", "websocket"),
