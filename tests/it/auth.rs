@@ -218,7 +218,8 @@ fn x15_beyond_this_machine_a_password_is_needed_or_the_word_that_none_is() {
     }
     let said_so = TestHouse::new().with_env("ALLOW_OPEN", "true");
     said_so.spawn(["--listen", "0.0.0.0:0"]).listening().kill();
-    let served = locked().spawn(["--listen", "0.0.0.0:0"]).listening();
+    let house = locked();
+    let served = house.spawn(["--listen", "0.0.0.0:0"]).listening();
     assert!(!served.log().contains("nobody is asked for a password"));
 }
 
