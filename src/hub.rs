@@ -3,14 +3,40 @@
 //! Reading takes no lock that ingest holds and does no I/O. A [`Feed`] gives a snapshot first and then each commit; a
 //! reader that falls behind gets a fresh snapshot instead of a gap, so nobody can hold ingest up.
 
-use std::collections::BTreeMap;
+mod series;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, watch};
 
+use crate::clock::Calendar;
 use crate::event::{Change, QuerySource, Tally, UnixMillis};
 use crate::status::{HouseStatus, SourceStatus, SourceTotals};
+
+pub use crate::status::{BUCKETS, Histogram};
+pub use series::{
+    ActiveSession, Direction, MODEL_PLACES, MOST_PROJECT_PLACES, ProjectSums, RequestSizes, SESSION_HELD_MS,
+    SESSIONS_HELD, SIZE_BOUNDS, SIZES, SessionPart, SizeExemplar, Spend, size_class,
+};
+
+/// What sinks show beside totals, and so has to be kept for them. Said before the history is opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Wishes {
+    /// The most projects that anybody shows one by one.
+    pub projects: usize,
+    /// Somebody shows the sessions that were active lately.
+    pub sessions: bool,
+}
+
+impl Wishes {
+    /// What satisfies both.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self { projects: self.projects.max(other.projects), sessions: self.sessions || other.sessions }
+    }
+}
 
 /// Everything that is known at one revision. Immutable.
 #[derive(Clone, Debug, Default)]
@@ -28,6 +54,20 @@ pub struct Snapshot {
     pub series: BTreeMap<(Arc<str>, QuerySource), Tally>,
     /// The same for the session counter.
     pub session_count: u64,
+    /// What counters by project show.
+    pub projects: ProjectSums,
+    /// Models that have a label of their own; all others share one.
+    pub model_places: Arc<BTreeSet<Arc<str>>>,
+    /// Responses by size, by [`Direction`].
+    pub request_sizes: Arc<[RequestSizes; 2]>,
+    /// The sessions that were active last, newest first; empty unless somebody [wishes](Wishes) for them.
+    pub active_sessions: Arc<[ActiveSession]>,
+    /// What was spent lately.
+    pub spend: Arc<Spend>,
+    /// Responses whose last known line did not say that they were complete.
+    pub unfinished: u64,
+    /// Responses that were given another price later, since the history began.
+    pub repriced: u64,
     /// The newest response that does not claim to be from the future.
     pub last_event_at: Option<UnixMillis>,
     /// Tokens by model that Claude Code's own statistics state; estimates, never part of the totals.
@@ -48,24 +88,6 @@ pub struct IngestTotals {
     pub commit_seconds: Histogram,
     /// Time from writing a line to having it committed.
     pub lag_seconds: Histogram,
-}
-
-/// A histogram over [`BUCKETS`].
-#[derive(Clone, Debug, Default)]
-pub struct Histogram {
-    pub counts: [u64; BUCKETS.len() + 1],
-    pub sum: f64,
-}
-
-/// Upper bounds in seconds.
-pub const BUCKETS: [f64; 10] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2.5, 10.0];
-
-impl Histogram {
-    pub fn observe(&mut self, seconds: f64) {
-        let place = BUCKETS.iter().position(|bound| seconds <= *bound).unwrap_or(BUCKETS.len());
-        self.counts[place] += 1;
-        self.sum += seconds;
-    }
 }
 
 /// What the store says of itself.
@@ -105,8 +127,12 @@ pub type Statuses = Arc<BTreeMap<&'static str, Arc<SourceStatus>>>;
 pub struct Hub {
     now: Arc<ArcSwap<Snapshot>>,
     commits: broadcast::Sender<Arc<Commit>>,
+    pulse: watch::Sender<u64>,
     statuses: Statuses,
     house: Arc<HouseStatus>,
+    closing: Arc<watch::Sender<bool>>,
+    wishes: Arc<ArcSwap<Wishes>>,
+    calendar: Calendar,
     costs: bool,
 }
 
@@ -116,13 +142,43 @@ const LAG: usize = 64;
 impl Hub {
     pub fn new(first: Snapshot, statuses: Statuses) -> Self {
         let now = Arc::new(ArcSwap::from_pointee(first));
-        Self { now, commits: broadcast::channel(LAG).0, statuses, house: Arc::default(), costs: true }
+        Self {
+            now,
+            commits: broadcast::channel(LAG).0,
+            pulse: watch::Sender::new(0),
+            statuses,
+            house: Arc::default(),
+            closing: Arc::new(watch::Sender::new(false)),
+            wishes: Arc::default(),
+            calendar: Calendar::default(),
+            costs: true,
+        }
     }
 
     /// The user wants no money shown anywhere (`ENABLE_COST_ESTIMATION=false`).
     #[must_use]
     pub fn without_costs(self) -> Self {
         Self { costs: false, ..self }
+    }
+
+    /// Whose days and months count, and what time it is.
+    #[must_use]
+    pub fn with_calendar(self, calendar: Calendar) -> Self {
+        Self { calendar, ..self }
+    }
+
+    pub fn calendar(&self) -> &Calendar {
+        &self.calendar
+    }
+
+    /// Asks for more than totals to be kept.
+    pub fn wish(&self, wish: Wishes) {
+        self.wishes.rcu(|wishes| wishes.and(wish));
+    }
+
+    /// What sinks have asked for.
+    pub fn wishes(&self) -> Wishes {
+        **self.wishes.load()
     }
 
     /// Whether API, metrics and pages show costs.
@@ -147,9 +203,26 @@ impl Hub {
     /// Shows a new snapshot and wakes whoever listens. Only the spine calls this.
     pub fn publish(&self, commit: Commit) {
         self.now.store(Arc::clone(&commit.snapshot));
+        self.pulse.send_replace(commit.snapshot.revision);
         if self.commits.receiver_count() > 0 && self.commits.send(Arc::new(commit)).is_err() {
             // The last listener has just left.
         }
+    }
+
+    /// For whoever keeps something open that has to be ended in an orderly way, such as a socket.
+    pub fn guest(&self) -> Guest {
+        Guest(self.closing.subscribe())
+    }
+
+    /// Says that the house is closing; resolves once no guest is left.
+    pub async fn close(&self) {
+        self.closing.send_replace(true);
+        self.closing.closed().await;
+    }
+
+    /// Changes with every commit, and holds its revision: for whoever reads the history and need not carry changes.
+    pub fn pulse(&self) -> watch::Receiver<u64> {
+        self.pulse.subscribe()
     }
 
     /// Starts listening.
@@ -157,7 +230,18 @@ impl Hub {
         // Subscribed before the snapshot is taken: a commit in between is seen twice rather than not at all, and a
         // reader can tell by the revision.
         let commits = self.commits.subscribe();
-        Feed { hub: self.clone(), commits, fresh: true, revision: 0 }
+        Feed { hub: self.clone(), commits, guest: self.guest(), fresh: true, revision: 0 }
+    }
+}
+
+/// Somebody whom the house waits for when it closes, for a while.
+pub struct Guest(watch::Receiver<bool>);
+
+impl Guest {
+    /// Resolves once the house is closing.
+    pub async fn closing(&mut self) {
+        // An error means that there is no house any more.
+        drop(self.0.wait_for(|closing| *closing).await);
     }
 }
 
@@ -165,6 +249,7 @@ impl Hub {
 pub struct Feed {
     hub: Hub,
     commits: broadcast::Receiver<Arc<Commit>>,
+    guest: Guest,
     fresh: bool,
     revision: u64,
 }
@@ -178,8 +263,15 @@ impl Feed {
                 self.revision = snapshot.revision;
                 return Some(Update::Snapshot(snapshot));
             }
-            match self.commits.recv().await {
-                Ok(commit) if commit.snapshot.revision < self.revision => {}
+            let commit = tokio::select! {
+                () = self.guest.closing() => return None,
+                commit = self.commits.recv() => commit,
+            };
+            match commit {
+                // Seen already, or a backup has taken the place of a damaged history.
+                Ok(commit) if commit.snapshot.revision < self.revision => {
+                    self.fresh = self.hub.snapshot().revision < self.revision;
+                }
                 Ok(commit) => {
                     self.revision = commit.snapshot.revision;
                     return Some(Update::Commit(commit));

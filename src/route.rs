@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use warp::Filter;
 use warp::filters::BoxedFilter;
-use warp::http::{HeaderMap, Method};
+use warp::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use warp::hyper::body::Bytes;
 use warp::hyper::upgrade::OnUpgrade;
 
@@ -41,6 +41,14 @@ impl Request {
     pub fn variable(&self, name: &str) -> &str {
         self.variables.iter().find(|(known, _)| *known == name).map_or("", |(_, value)| value)
     }
+}
+
+/// A JSON answer.
+pub fn json(status: StatusCode, body: &serde_json::Value) -> Response {
+    let mut response = Response::new(body.to_string().into());
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
+    response
 }
 
 /// Who may use a route where a login is configured. Without one, everybody whom the gate lets in.
@@ -208,21 +216,7 @@ fn decoded(segment: &str) -> Option<String> {
 pub(crate) mod testing {
     use http_body_util::BodyExt as _;
 
-    use super::{Bytes, HeaderMap, Method, Request, Response};
-
-    /// A `GET` with a query and nothing else.
-    pub(crate) fn request(query: &str) -> Request {
-        Request {
-            method: Method::GET,
-            query: query.to_owned(),
-            headers: HeaderMap::new(),
-            body: Bytes::new(),
-            client: std::net::Ipv4Addr::LOCALHOST.into(),
-            secure: false,
-            variables: Vec::new(),
-            upgrade: None,
-        }
-    }
+    use super::{Bytes, Response};
 
     /// The whole body.
     pub(crate) fn body(response: Response) -> Bytes {

@@ -1,6 +1,7 @@
 //! The part of the house that counts: store, spine and sources, with a recovery in between if the file is damaged.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -9,10 +10,11 @@ use anyhow::Context;
 
 use super::AppError;
 use super::plugins::configured_sources;
-use crate::clock::Clock;
+use crate::clock::{Calendar, Clock};
 use crate::config::Settings;
-use crate::hub::{Hub, Statuses};
-use crate::ingest::{Ingest, Upkeep};
+use crate::deliver::Ledger;
+use crate::hub::{Hub, Statuses, Wishes};
+use crate::ingest::{Ingest, JOBS, Job, Upkeep};
 use crate::plugin::{Outbox, SourceMessage, Stop, Stopper};
 use crate::pricing::PriceTable;
 use crate::store::{OpenOptions, Opened, Readers, Store, StoreError};
@@ -34,6 +36,9 @@ const FULL_CHECK_EVERY: Duration = Duration::from_secs(7 * 86_400);
 pub struct Counting {
     pub hub: Hub,
     pub readers: Readers,
+    pub prices: Arc<PriceTable>,
+    /// The way to the writing connection.
+    pub ledger: Ledger,
     thread: JoinHandle<Result<(), StoreError>>,
     stopper: Stopper,
     /// Set once the spine has ended, which it does by itself only on an error or when it reads once.
@@ -50,8 +55,8 @@ pub enum Mode {
 }
 
 impl Counting {
-    /// Opens the history and starts reading.
-    pub fn start(settings: &Settings, clock: &Clock, mode: Mode) -> Result<Self, AppError> {
+    /// Opens the history and starts reading. `wishes`: what sinks need beside totals.
+    pub fn start(settings: &Settings, clock: &Clock, mode: Mode, wishes: Wishes) -> Result<Self, AppError> {
         let prices = Arc::new(price_table(settings)?);
         let options = open_options(settings, clock);
         let sources = configured_sources(settings)?;
@@ -62,21 +67,26 @@ impl Counting {
         let statuses: Statuses = Arc::new(
             sources.iter().map(|source| (source.factory.kind, Arc::clone(&source.status))).collect::<BTreeMap<_, _>>(),
         );
-        let mut hub = Hub::new(store.snapshot()?, statuses);
+        let calendar = Calendar { clock: clock.clone(), zone: settings.time_zone.clone() };
+        let mut hub = Hub::new(store.snapshot()?, statuses).with_calendar(calendar);
+        hub.wish(wishes);
+        hub.house().native_telemetry.store(settings.native_telemetry, Relaxed);
         if !settings.enable_cost {
             hub = hub.without_costs();
         }
         let readers = Readers::new(&options.path);
         let (stopper, stop) = Stopper::new();
         let (at_end, ended) = Stopper::new();
+        let (to_jobs, jobs) = crossbeam_channel::bounded(JOBS);
         let spine = SpineThread {
             options,
-            prices,
+            prices: Arc::clone(&prices),
             sources,
             hub: hub.clone(),
             readers: readers.clone(),
             clock: clock.clone(),
             stop,
+            jobs,
             mode,
             upkeep: Upkeep {
                 retention_days: settings.retention_days,
@@ -92,7 +102,7 @@ impl Counting {
                 spine.run(store, unchecked)
             })
             .context("starting the ingest thread")?;
-        Ok(Self { hub, readers, thread, stopper, ended })
+        Ok(Self { hub, readers, prices, ledger: Ledger::new(to_jobs), thread, stopper, ended })
     }
 
     /// Stops reading and begins to store what is held; [`Counting::stop`] waits for it.
@@ -146,6 +156,7 @@ struct SpineThread {
     readers: Readers,
     clock: Clock,
     stop: Stop,
+    jobs: crossbeam_channel::Receiver<Job>,
     mode: Mode,
     upkeep: Upkeep,
 }
@@ -192,6 +203,7 @@ impl SpineThread {
         let ingest = Ingest {
             store,
             inbox,
+            jobs: self.jobs.clone(),
             hub: self.hub.clone(),
             clock: self.clock.clone(),
             stop: self.stop.clone(),

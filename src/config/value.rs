@@ -180,6 +180,35 @@ impl Value for LogLevel {
     }
 }
 
+/// How a line of the log looks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+impl LogFormat {
+    /// Every format with its name.
+    pub const ALL: [(&'static str, Self); 2] = [("text", Self::Text), ("json", Self::Json)];
+}
+
+impl Value for LogFormat {
+    fn expected() -> String {
+        "one of text, json".to_owned()
+    }
+
+    fn from_text(text: &str) -> Option<Self> {
+        by_name(&Self::ALL, text)
+    }
+
+    fn show(&self) -> String {
+        name_of(&Self::ALL, self)
+    }
+}
+
 /// When output is coloured.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ColorChoice {

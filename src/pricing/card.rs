@@ -8,7 +8,7 @@ use super::row::{Day, LongContext, Multiplier, Price, PriceRow};
 use crate::event::{PicoUsd, TokenCounts};
 
 /// A web search, whatever the model and however it ran: $10 per 1,000.
-const SEARCH: u64 = 10_000_000_000;
+pub const SEARCH: u64 = 10_000_000_000;
 
 /// The prices of one response with every modifier applied. Equal cards are equal values, so that a store can keep each
 /// once. Prices are in pico-dollars per token.

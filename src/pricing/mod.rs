@@ -6,7 +6,7 @@ mod model_id;
 mod row;
 mod table;
 
-pub use card::{Card, ModelPrices};
+pub use card::{Card, ModelPrices, SEARCH};
 pub use model_id::{ModelId, normalise};
 pub use row::{Confidence, Day, LongContext, Multiplier, Price, PriceRow};
 pub use table::{PriceError, PriceTable};

@@ -9,22 +9,34 @@ use super::StoreError;
 use crate::event::{PicoUsd, TokenCounts};
 use crate::pricing::Card;
 
-/// How many words are remembered before the memory starts over: it must not grow with the history.
+/// How many words the writer remembers before the memory starts over: it must not grow with the history.
 const REMEMBERED: usize = 20_000;
 
 /// Both directions of the word and card tables. Forgotten as a whole after a rollback, since it may then name rows
 /// that were never stored.
-#[derive(Default)]
 pub(super) struct Dictionary {
+    limit: usize,
     ids: HashMap<Arc<str>, i64>,
     words: HashMap<i64, Arc<str>>,
     card_ids: HashMap<Card, i64>,
     cards: HashMap<i64, Card>,
 }
 
+impl Default for Dictionary {
+    fn default() -> Self {
+        Self::remembering(REMEMBERED)
+    }
+}
+
 impl Dictionary {
+    /// One that remembers at most so many words.
+    pub(super) fn remembering(limit: usize) -> Self {
+        let (ids, words, card_ids, cards) = (HashMap::new(), HashMap::new(), HashMap::new(), HashMap::new());
+        Self { limit, ids, words, card_ids, cards }
+    }
+
     pub(super) fn forget(&mut self) {
-        *self = Self::default();
+        *self = Self::remembering(self.limit);
     }
 
     /// The number of a word, given one if it is new.
@@ -66,7 +78,7 @@ impl Dictionary {
     }
 
     fn remember(&mut self, id: i64, word: Arc<str>) {
-        if self.ids.len() >= REMEMBERED {
+        if self.ids.len() >= self.limit {
             self.ids.clear();
             self.words.clear();
         }
@@ -124,34 +136,41 @@ impl Dictionary {
         searches: u64,
     ) -> Result<Option<PicoUsd>, StoreError> {
         let Some(id) = card else { return Ok(None) };
-        if let Some(card) = self.cards.get(&id) {
-            return Ok(Some(card.cost(tokens, searches)));
-        }
-        let card = db
-            .prepare_cached(
-                "SELECT model, effective_date, long_context, fast, us, batch, unusual, input, output, cache_write_5m,
-                     cache_write_1h, cache_read, search FROM card WHERE id = ?1",
-            )?
-            .query_row([id], |row| {
-                Ok(Card {
-                    model: row.get::<_, String>(0)?.into(),
-                    effective_date: row.get::<_, String>(1)?.into(),
-                    long_context: row.get(2)?,
-                    fast: row.get(3)?,
-                    us: row.get(4)?,
-                    batch: row.get(5)?,
-                    unusual: row.get(6)?,
-                    input: row.get::<_, i64>(7)?.unsigned_abs(),
-                    output: row.get::<_, i64>(8)?.unsigned_abs(),
-                    cache_write_5m: row.get::<_, i64>(9)?.unsigned_abs(),
-                    cache_write_1h: row.get::<_, i64>(10)?.unsigned_abs(),
-                    cache_read: row.get::<_, i64>(11)?.unsigned_abs(),
-                    search: row.get::<_, i64>(12)?.unsigned_abs(),
-                })
-            })?;
-        let cost = card.cost(tokens, searches);
-        self.card_ids.insert(card.clone(), id);
-        self.cards.insert(id, card);
-        Ok(Some(cost))
+        Ok(Some(self.card(db, id)?.cost(tokens, searches)))
     }
+
+    /// The card of a number.
+    pub(super) fn card(&mut self, db: &Connection, id: i64) -> Result<&Card, StoreError> {
+        if !self.cards.contains_key(&id) {
+            let card = load_card(db, id)?;
+            self.card_ids.insert(card.clone(), id);
+            self.cards.insert(id, card);
+        }
+        self.cards.get(&id).ok_or_else(|| StoreError::Range(format!("there is no card {id}")))
+    }
+}
+
+fn load_card(db: &Connection, id: i64) -> Result<Card, StoreError> {
+    let mut statement = db.prepare_cached(
+        "SELECT model, effective_date, long_context, fast, us, batch, unusual, input, output, cache_write_5m,
+             cache_write_1h, cache_read, search FROM card WHERE id = ?1",
+    )?;
+    Ok(statement.query_row([id], |row| {
+        let price = |column| row.get::<_, i64>(column).map(i64::unsigned_abs);
+        Ok(Card {
+            model: row.get::<_, String>(0)?.into(),
+            effective_date: row.get::<_, String>(1)?.into(),
+            long_context: row.get(2)?,
+            fast: row.get(3)?,
+            us: row.get(4)?,
+            batch: row.get(5)?,
+            unusual: row.get(6)?,
+            input: price(7)?,
+            output: price(8)?,
+            cache_write_5m: price(9)?,
+            cache_write_1h: price(10)?,
+            cache_read: price(11)?,
+            search: price(12)?,
+        })
+    })?)
 }

@@ -284,11 +284,9 @@ pub(super) fn check_everything(db: &Connection, path: &Path) -> Result<(), Store
     if verdict != "ok" {
         return Err(damaged(one_line(&verdict)));
     }
-    let columns =
-        "requests, input, output, cache_write_5m, cache_write_1h, cache_read, searches, cost, unpriced_tokens";
+    let columns = super::rollups::SUMS;
     let sums = columns.split(", ").map(|column| format!("sum({column})")).collect::<Vec<_>>().join(", ");
-    let by_time =
-        format!("SELECT model, sidechain, {sums} FROM rollup GROUP BY model, sidechain HAVING sum(requests) > 0");
+    let by_time = format!("SELECT model, sidechain, {sums} FROM rollup GROUP BY model, sidechain");
     let for_all_time = format!("SELECT model, sidechain, {columns} FROM series WHERE requests > 0");
     let differing: i64 = db.query_row(
         &format!(
@@ -299,5 +297,11 @@ pub(super) fn check_everything(db: &Connection, path: &Path) -> Result<(), Store
         [],
         |row| row.get(0),
     )?;
-    if differing == 0 { Ok(()) } else { Err(damaged("the sums by time and for all time differ".to_owned())) }
+    if differing > 0 {
+        return Err(damaged("the sums by time and for all time differ".to_owned()));
+    }
+    match super::rollups::differences(db)? {
+        0 => Ok(()),
+        _ => Err(damaged("the sums by quarter, hour and day differ".to_owned())),
+    }
 }

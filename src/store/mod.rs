@@ -8,6 +8,7 @@
 //! One connection writes, on the ingest thread; [`Readers`] are read-only and never checkpoint.
 
 mod connection;
+mod delivery;
 mod dictionary;
 mod estimates;
 mod items;
@@ -17,16 +18,25 @@ mod merging;
 #[cfg(feature = "mutants")]
 mod mutants;
 mod open;
+mod query;
 mod read;
 mod reprice;
 mod response;
+mod rollups;
+mod series;
 mod totals;
 mod write;
 
 use std::path::PathBuf;
 
+pub use delivery::{Ack, DeadLetter, DeliveryState, Page, Resume};
 pub use maintenance::{Backup, LogLength, PruneReport, Recovery, backup_path, latest_backup};
 pub use open::{OpenOptions, Opened};
+pub use query::{
+    AgentRow, Block, BlockOptions, Blocks, Bucket, BucketRow, Buckets, Costs, Cursor, Dimension, Estimated, Filter,
+    Gap, Group, GroupOrder, History, HistoryRow, Order, Overview, Place, ProjectRow, RawRows, SessionDetail,
+    SessionOrder, SessionPage, SessionRow, Span, Sums, WeekRow, WhatIf, Window,
+};
 pub use read::{DayRow, Facts, ItemRow, Readers, UnpricedModel};
 pub use reprice::Repriced;
 pub use write::{Committed, Store};
@@ -37,6 +47,9 @@ pub enum StoreError {
     /// The disk is full or read-only, or another program holds the file: try again later, nothing is lost.
     #[error("the database cannot be written now: {0}")]
     Unavailable(String),
+    /// A question took longer than readers may hold an old state of the file.
+    #[error("the question needs more of the history than can be read at once; ask for a shorter time or fewer things")]
+    TooSlow,
     /// Pages are damaged.
     #[error("the database {} is damaged: {reason}", path.display())]
     Corrupt { path: PathBuf, reason: String },
@@ -85,10 +98,10 @@ impl From<rusqlite::Error> for StoreError {
                 | Code::ReadOnly
                 | Code::SystemIoFailure
                 | Code::CannotOpen
-                | Code::OperationInterrupted
                 | Code::OutOfMemory
                 | Code::PermissionDenied,
             ) => Self::Unavailable(error.to_string()),
+            Some(Code::OperationInterrupted) => Self::TooSlow,
             Some(Code::DatabaseCorrupt | Code::NotADatabase) => {
                 Self::Corrupt { path: PathBuf::new(), reason: error.to_string() }
             }

@@ -20,7 +20,13 @@ const APPLICATION_ID: i64 = 0x4354_4D31;
 const OLDEST_SQLITE: i32 = 3_051_003;
 
 /// Added, never edited.
-const MIGRATIONS: &[&str] = &[include_str!("migrations/0001_history.sql"), include_str!("migrations/0002_views.sql")];
+const MIGRATIONS: &[&str] = &[
+    include_str!("migrations/0001_history.sql"),
+    include_str!("migrations/0002_views.sql"),
+    include_str!("migrations/0003_dimensions.sql"),
+    include_str!("migrations/0004_deliveries.sql"),
+    include_str!("migrations/0005_series.sql"),
+];
 
 /// How long the pages of a file are checked before it is used; the rest is checked while it is in use.
 const CHECK_BUDGET: Duration = Duration::from_millis(25);

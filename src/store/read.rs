@@ -12,20 +12,30 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::connection::{check_pages, harden, meta};
 use super::dictionary::Dictionary;
-use super::totals::{QUARTER, tally};
+use super::query::{Dimension, Filter, GroupOrder, Span};
 use super::{StoreError, count, estimates, items, log};
 use crate::event::{Change, Tally, UnixMillis};
 use crate::plugin::Checkpoint;
+use crate::slow::slow;
 
 /// A few read-only connections, opened when needed.
 #[derive(Clone)]
 pub struct Readers {
     path: PathBuf,
-    idle: Arc<Mutex<Vec<Connection>>>,
+    idle: Arc<Mutex<Vec<Reader>>>,
+}
+
+/// A connection, and the names that it has met.
+struct Reader {
+    db: Connection,
+    words: Dictionary,
 }
 
 /// How many connections are kept open.
 const KEPT: usize = 4;
+
+/// How many names each of them remembers.
+const REMEMBERED: usize = 2_000;
 
 /// How long one query may take: a reader that stays on an old state keeps the write-ahead log from being folded in.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -78,30 +88,57 @@ impl Readers {
         Self { path: path.to_owned(), idle: Arc::default() }
     }
 
+    /// Runs queries that somebody waits for, all of them on the same state of the history.
+    pub(super) fn ask<T>(
+        &self,
+        queries: impl FnOnce(&Connection, &mut Dictionary) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        self.impatiently(|Reader { db, words }| {
+            let tx = db.transaction()?;
+            queries(&tx, words)
+        })
+    }
+
     /// Runs a query that somebody waits for.
-    fn with<T>(&self, query: impl FnOnce(&mut Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
-        self.at_leisure(|db| {
-            let until = Instant::now() + PATIENCE;
-            db.progress_handler(10_000, Some(move || Instant::now() > until))?;
-            let outcome = query(db);
-            db.progress_handler(0, None::<fn() -> bool>)?;
+    pub(super) fn with<T>(
+        &self,
+        query: impl FnOnce(&mut Connection) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
+        self.impatiently(|reader| query(&mut reader.db))
+    }
+
+    fn impatiently<T>(&self, query: impl FnOnce(&mut Reader) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        self.lend(|reader| {
+            let started = Instant::now();
+            let until = started + PATIENCE;
+            reader.db.progress_handler(10_000, Some(move || Instant::now() > until))?;
+            let outcome = query(reader);
+            reader.db.progress_handler(0, None::<fn() -> bool>)?;
+            slow("a query of the history", started);
             outcome
         })
     }
 
     /// Runs what may take its time.
     fn at_leisure<T>(&self, query: impl FnOnce(&mut Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
+        self.lend(|reader| query(&mut reader.db))
+    }
+
+    fn lend<T>(&self, query: impl FnOnce(&mut Reader) -> Result<T, StoreError>) -> Result<T, StoreError> {
         let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
-        let mut db = match idle {
-            Some(db) => db,
-            None => self.connect().map_err(|error| self.named(error))?,
+        let mut reader = match idle {
+            Some(reader) => reader,
+            None => Reader {
+                db: self.connect().map_err(|error| self.named(error))?,
+                words: Dictionary::remembering(REMEMBERED),
+            },
         };
-        let outcome = query(&mut db).map_err(|error| self.named(error));
+        let outcome = query(&mut reader).map_err(|error| self.named(error));
         // A connection that failed may look at a file that has been replaced.
         if outcome.is_ok() {
             let mut idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner);
             if idle.len() < KEPT {
-                idle.push(db);
+                idle.push(reader);
             }
         }
         outcome
@@ -130,6 +167,7 @@ impl Readers {
         db.pragma_update(None, "query_only", true)?;
         db.pragma_update(None, "wal_autocheckpoint", 0)?;
         db.pragma_update(None, "cache_size", -2_000)?;
+        db.set_prepared_statement_cache_capacity(64);
         harden(&db)?;
         Ok(db)
     }
@@ -141,76 +179,41 @@ impl Readers {
 
     /// Every day from `from` to `to`, both included, as the zone cuts them; days without usage, too.
     pub fn days(&self, from: Date, to: Date, zone: &TimeZone) -> Result<Vec<DayRow>, StoreError> {
+        let dates: Vec<Date> = from.series(jiff::Span::new().days(1)).take_while(|date| *date <= to).collect();
+        let mut bounds = Vec::new();
+        for date in dates
+            .iter()
+            .copied()
+            .chain(dates.last().map(|last| last.tomorrow()).transpose().map_err(|error| range(&error))?)
+        {
+            let midnight = date.to_zoned(zone.clone()).map_err(|error| range(&error))?;
+            bounds.push(UnixMillis(midnight.timestamp().as_millisecond()));
+        }
+        let buckets = self.trend(&bounds, &Filter::default(), Some(Dimension::Model))?;
         self.with(|db| {
             let coverage = estimates::coverage(db)?;
-            let mut statement = db.prepare_cached(
-                "SELECT w.text, sum(requests), sum(input), sum(output), sum(cache_write_5m), sum(cache_write_1h),
-                     sum(cache_read), sum(searches), sum(cost), sum(unpriced_tokens)
-                 FROM rollup JOIN word w ON w.id = model WHERE quarter >= ?1 AND quarter < ?2 GROUP BY model",
-            )?;
             let mut days = Vec::new();
-            for date in from.series(jiff::Span::new().days(1)).take_while(|date| *date <= to) {
-                let (start, end) = bounds(date, zone)?;
-                let mut day = DayRow {
-                    date,
-                    tally: Tally::default(),
-                    by_model: BTreeMap::new(),
-                    estimate: None,
-                    partial: !coverage.iter().any(|(from, to)| *from <= start.0 && end.0 <= *to),
-                };
-                // Every zone in use today is a whole number of quarters from UTC.
-                let mut rows = statement.query([start.0.div_euclid(QUARTER), end.0.div_euclid(QUARTER)])?;
-                while let Some(row) = rows.next()? {
-                    let mut columns = [0; 9];
-                    for (place, column) in columns.iter_mut().enumerate() {
-                        *column = row.get(place + 1)?;
-                    }
-                    let sum = tally(&columns)?;
-                    if sum != Tally::default() {
-                        day.tally.add(&sum);
-                        day.by_model.insert(row.get::<_, String>(0)?.into(), sum);
-                    }
-                }
-                if day.partial {
-                    day.estimate = estimates::of_day(db, date, &day.tally)?;
-                }
-                days.push(day);
+            for (date, bucket) in dates.into_iter().zip(buckets) {
+                let partial = !coverage.iter().any(|(from, to)| *from <= bucket.from.0 && bucket.to.0 <= *to);
+                let tally = bucket.sums.tally;
+                let estimate = if partial { estimates::of_day(db, date, &tally)? } else { None };
+                let by_model = bucket.groups.into_iter().map(|(model, sums)| (model, sums.tally)).collect();
+                days.push(DayRow { date, tally, by_model, estimate, partial });
             }
             Ok(days)
         })
     }
 
-    /// The projects with the most tokens between two instants (cut to quarter hours), most first.
+    /// The projects with the most tokens between two instants, most first.
     pub fn projects(
         &self,
         from: UnixMillis,
         to: UnixMillis,
         limit: usize,
     ) -> Result<Vec<(Arc<str>, Tally)>, StoreError> {
-        self.with(|db| {
-            let mut statement = db.prepare_cached(
-                "SELECT w.text, sum(requests), sum(input), sum(output), sum(cache_write_5m), sum(cache_write_1h),
-                     sum(cache_read), sum(searches), sum(cost), sum(unpriced_tokens)
-                 FROM rollup JOIN word w ON w.id = project WHERE quarter >= ?1 AND quarter < ?2
-                 GROUP BY project HAVING sum(requests) > 0
-                 ORDER BY sum(input + output + cache_write_5m + cache_write_1h + cache_read) DESC, w.text LIMIT ?3",
-            )?;
-            let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-            let mut rows = statement.query([
-                from.0.div_euclid(QUARTER),
-                to.0.saturating_add(QUARTER - 1).div_euclid(QUARTER),
-                limit,
-            ])?;
-            let mut projects = Vec::new();
-            while let Some(row) = rows.next()? {
-                let mut columns = [0; 9];
-                for (place, column) in columns.iter_mut().enumerate() {
-                    *column = row.get(place + 1)?;
-                }
-                projects.push((row.get::<_, String>(0)?.into(), tally(&columns)?));
-            }
-            Ok(projects)
-        })
+        let (span, by) = (Span { from, to }, Dimension::Project);
+        let (groups, _) = self.grouped(span, &Filter::default(), by, GroupOrder::Tokens, (0, limit))?;
+        Ok(groups.into_iter().filter_map(|group| Some((group.name?, group.sums.tally))).collect())
     }
 
     /// What happened after a revision; see [`super::log`].
@@ -236,8 +239,8 @@ impl Readers {
                 .collect::<Result<_, _>>()?;
             Ok(Facts {
                 responses: number("SELECT count(*) FROM response")?,
-                sessions: number("SELECT count(DISTINCT session) FROM session_day WHERE requests > 0")?,
-                projects: number("SELECT count(DISTINCT project) FROM rollup WHERE requests > 0")?,
+                sessions: number("SELECT count(DISTINCT session) FROM session_day")?,
+                projects: number("SELECT count(DISTINCT project) FROM rollup_day")?,
                 revision: count(meta(db, "revision")?.unwrap_or(0))?,
                 first_at_ms: one("SELECT min(at) FROM response")?,
                 last_at_ms: one("SELECT max(at) FROM response")?,
@@ -295,10 +298,6 @@ impl Readers {
     }
 }
 
-/// A day's first instant and the next day's, in a zone. Days with a clock change have 23 or 25 hours.
-fn bounds(date: Date, zone: &TimeZone) -> Result<(UnixMillis, UnixMillis), StoreError> {
-    let start = |date: Date| date.to_zoned(zone.clone()).map(|start| UnixMillis(start.timestamp().as_millisecond()));
-    let out_of_range = |error: jiff::Error| StoreError::Range(error.to_string());
-    let next = date.tomorrow().map_err(out_of_range)?;
-    Ok((start(date).map_err(out_of_range)?, start(next).map_err(out_of_range)?))
+fn range(error: &jiff::Error) -> StoreError {
+    StoreError::Range(error.to_string())
 }

@@ -46,8 +46,13 @@ pub(super) struct Share {
     pub(super) at: UnixMillis,
     pub(super) model: i64,
     pub(super) project: i64,
+    pub(super) branch: Option<i64>,
     pub(super) session: i64,
     pub(super) sidechain: bool,
+    pub(super) source: i64,
+    pub(super) card: Option<i64>,
+    /// The response is known to be complete.
+    pub(super) finished: bool,
     pub(super) tally: Tally,
 }
 
@@ -213,21 +218,13 @@ impl Stored {
     pub(super) fn save(&self, db: &Connection, words: &mut Dictionary) -> Result<Option<Share>, StoreError> {
         let Self { revision, id, source, record, card, several, shown } = self;
         let owner = &record.owner;
-        let share = Share {
-            at: record.first_at,
-            model: words.id(db, &shown.model)?,
-            project: words.id(db, &owner.project)?,
-            session: words.id(db, &owner.session)?,
-            sidechain: owner.sidechain,
-            tally: Tally::of(shown.tokens, searches(shown), words.cost(db, *card, shown.tokens, searches(shown))?),
-        };
+        let share = self.share(db, words)?;
         let fills = if record.fills.is_empty() {
             None
         } else {
             let own = Own { usage: record.usage.clone(), fills: record.fills.clone() };
             Some(serde_json::to_string(&own).map_err(|error| StoreError::Range(error.to_string()))?)
         };
-        let branch = words.maybe_id(db, owner.branch.as_ref())?;
         let agent = words.maybe_id(db, owner.agent.as_ref())?;
         let speed = words.maybe_id(db, shown.speed.as_ref())?;
         let tier = words.maybe_id(db, shown.tier.as_ref())?;
@@ -250,7 +247,7 @@ impl Stored {
                 share.model,
                 share.session,
                 share.project,
-                branch,
+                share.branch,
                 agent,
                 int(input)?,
                 int(output)?,
@@ -292,13 +289,17 @@ impl Stored {
 
     /// What the row adds to every sum.
     pub(super) fn share(&self, db: &Connection, words: &mut Dictionary) -> Result<Share, StoreError> {
-        let Self { record, card, shown, .. } = self;
+        let Self { record, source, card, shown, .. } = self;
         Ok(Share {
             at: record.first_at,
             model: words.id(db, &shown.model)?,
             project: words.id(db, &record.owner.project)?,
+            branch: words.maybe_id(db, record.owner.branch.as_ref())?,
             session: words.id(db, &record.owner.session)?,
             sidechain: record.owner.sidechain,
+            source: *source,
+            card: *card,
+            finished: shown.finished,
             tally: Tally::of(shown.tokens, searches(shown), words.cost(db, *card, shown.tokens, searches(shown))?),
         })
     }

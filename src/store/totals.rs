@@ -1,4 +1,4 @@
-//! Sums: what a transaction adds to the rollups, the sessions and the lifetime series.
+//! Sums: what a transaction adds to the lifetime series, the sessions and the rollups.
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
@@ -7,11 +7,10 @@ use rusqlite::{Connection, params_from_iter};
 
 use super::dictionary::Dictionary;
 use super::response::Share;
+use super::rollups::{Cell, Rollups};
+use super::series::{Gathered, Lifetime};
 use super::{StoreError, count, int, pico};
-use crate::event::{PicoUsd, QuerySource, Tally, TokenCounts};
-
-/// Milliseconds in a quarter of an hour, the grain of the rollups.
-pub(super) const QUARTER: i64 = 900_000;
+use crate::event::{PicoUsd, QuerySource, Tally, TokenCounts, UnixMillis};
 
 /// Lifetime sums by series, exact and as shown.
 #[derive(Clone, Debug, Default)]
@@ -21,6 +20,8 @@ pub(super) struct Totals {
     pub(super) sessions: u64,
     pub(super) sessions_shown: u64,
     pub(super) responses: u64,
+    /// Sums that are not by model.
+    pub(super) lifetime: Lifetime,
 }
 
 /// One series.
@@ -33,8 +34,8 @@ pub(super) struct Series {
 
 impl Totals {
     /// Reads what is stored.
-    pub(super) fn load(db: &Connection) -> Result<Self, StoreError> {
-        let mut totals = Self::default();
+    pub(super) fn load(db: &Connection, now: UnixMillis) -> Result<Self, StoreError> {
+        let mut totals = Self { lifetime: Lifetime::load(db, now)?, ..Self::default() };
         let mut statement = db.prepare(
             "SELECT w.text, sidechain, requests, input, output, cache_write_5m, cache_write_1h, cache_read, searches,
                  cost, unpriced_tokens, shown_requests, shown_input, shown_output, shown_cache_write_5m,
@@ -52,9 +53,7 @@ impl Totals {
             totals.series.insert(key, Series { exact: tally(exact)?, shown: tally(shown)? });
         }
         totals.sessions =
-            count(db.query_row("SELECT count(DISTINCT session) FROM session_day WHERE requests > 0", [], |row| {
-                row.get(0)
-            })?)?;
+            count(db.query_row("SELECT count(DISTINCT session) FROM session_day", [], |row| row.get(0))?)?;
         totals.sessions_shown =
             totals.sessions.max(count(super::connection::meta(db, "sessions_shown")?.unwrap_or(0))?);
         totals.responses = count(db.query_row("SELECT count(*) FROM response", [], |row| row.get(0))?)?;
@@ -111,9 +110,9 @@ fn columns(tally: &Tally) -> Result<[i64; 9], StoreError> {
 }
 
 /// A difference of sums: corrections take away, too.
-type Delta = [i64; 9];
+pub(super) type Delta = [i64; 9];
 
-fn apply(delta: &mut Delta, tally: &Tally, sign: i64) -> Result<(), StoreError> {
+pub(super) fn apply(delta: &mut Delta, tally: &Tally, sign: i64) -> Result<(), StoreError> {
     for (sum, part) in delta.iter_mut().zip(columns(tally)?) {
         *sum = sum.checked_add(sign * part).ok_or_else(|| StoreError::Range("a sum overflows".to_owned()))?;
     }
@@ -123,10 +122,12 @@ fn apply(delta: &mut Delta, tally: &Tally, sign: i64) -> Result<(), StoreError> 
 /// What one transaction changes; gathered in memory and written once at its end.
 #[derive(Default)]
 pub(super) struct Deltas {
-    rollups: HashMap<(i64, i64, i64, bool), Delta>,
+    rollups: HashMap<Cell, Delta>,
     series: HashMap<(i64, bool), Delta>,
     session_days: HashMap<(i64, i64), i64>,
     responses: i64,
+    /// Sums that are not by model.
+    pub(super) lifetime: Gathered,
 }
 
 impl Deltas {
@@ -139,9 +140,9 @@ impl Deltas {
     }
 
     fn change(&mut self, share: &Share, sign: i64) -> Result<(), StoreError> {
-        let Share { at, model, project, session, sidechain, tally } = share;
-        let quarter = at.0.div_euclid(QUARTER);
-        apply(self.rollups.entry((quarter, *model, *project, *sidechain)).or_default(), tally, sign)?;
+        let Share { at, model, session, sidechain, tally, .. } = share;
+        self.lifetime.change(share, sign)?;
+        apply(self.rollups.entry(Cell::of(share)).or_default(), tally, sign)?;
         apply(self.series.entry((*model, *sidechain)).or_default(), tally, sign)?;
         *self.session_days.entry((*session, at.utc_day())).or_default() += sign;
         self.responses += sign;
@@ -156,31 +157,12 @@ impl Deltas {
         before: &Totals,
     ) -> Result<Totals, StoreError> {
         let mut totals = before.clone();
-        self.flush_rollups(db)?;
+        Rollups::take(&mut self.rollups).flush(db)?;
         self.flush_series(db, words, &mut totals)?;
         self.flush_sessions(db, &mut totals)?;
+        self.lifetime.flush(db, words, &totals.series, &mut totals.lifetime)?;
         totals.responses = totals.responses.saturating_add_signed(std::mem::take(&mut self.responses));
         Ok(totals)
-    }
-
-    fn flush_rollups(&mut self, db: &Connection) -> Result<(), StoreError> {
-        let mut upsert = db.prepare_cached(
-            "INSERT INTO rollup (quarter, model, project, sidechain, requests, input, output, cache_write_5m,
-                 cache_write_1h, cache_read, searches, cost, unpriced_tokens)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)
-             ON CONFLICT DO UPDATE SET requests = requests + excluded.requests, input = input + excluded.input,
-                 output = output + excluded.output, cache_write_5m = cache_write_5m + excluded.cache_write_5m,
-                 cache_write_1h = cache_write_1h + excluded.cache_write_1h,
-                 cache_read = cache_read + excluded.cache_read, searches = searches + excluded.searches,
-                 cost = cost + excluded.cost, unpriced_tokens = unpriced_tokens + excluded.unpriced_tokens",
-        )?;
-        for ((quarter, model, project, sidechain), delta) in self.rollups.drain() {
-            if delta != [0; 9] {
-                upsert
-                    .execute(params_from_iter([quarter, model, project, sidechain.into()].into_iter().chain(delta)))?;
-            }
-        }
-        Ok(())
     }
 
     fn flush_series(&mut self, db: &Connection, words: &mut Dictionary, totals: &mut Totals) -> Result<(), StoreError> {
@@ -212,6 +194,8 @@ impl Deltas {
             "INSERT INTO session_day (session, day, requests) VALUES (?1, ?2, ?3)
              ON CONFLICT DO UPDATE SET requests = requests + excluded.requests",
         )?;
+        let mut clear =
+            db.prepare_cached("DELETE FROM session_day WHERE session = ?1 AND day = ?2 AND requests = 0")?;
         let mut by_session: HashMap<i64, Vec<(i64, i64)>> = HashMap::new();
         for ((session, day), delta) in self.session_days.drain() {
             if delta != 0 {
@@ -223,6 +207,9 @@ impl Deltas {
             let mut after = before;
             for (day, delta) in days {
                 upsert.execute([session, day, delta])?;
+                if delta < 0 {
+                    clear.execute([session, day])?;
+                }
                 after += delta;
             }
             match (before > 0, after > 0) {

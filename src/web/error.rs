@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 use warp::http::{HeaderValue, StatusCode, header};
 
-use crate::route::Response;
+use crate::route::{self, Response};
 use crate::web::guard::Refusal;
 
 /// Why there is no answer.
@@ -128,11 +128,8 @@ impl ApiError {
         fields.insert("error".to_owned(), self.message.clone().into());
         fields.insert("code".to_owned(), self.code.into());
         fields.extend(self.details.clone());
-        let mut response = Response::new(Value::Object(fields).to_string().into());
-        *response.status_mut() = self.status;
-        let headers = response.headers_mut();
-        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
-        self.headers(headers);
+        let mut response = route::json(self.status, &Value::Object(fields));
+        self.headers(response.headers_mut());
         response.extensions_mut().insert(self);
         response
     }

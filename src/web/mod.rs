@@ -12,6 +12,7 @@ pub mod history;
 pub mod pages;
 pub mod process;
 pub mod proxy;
+pub mod query;
 pub mod rate;
 pub mod server;
 mod site;
@@ -27,12 +28,16 @@ use anyhow::Context;
 use ipnet::IpNet;
 use jiff::tz::TimeZone;
 use tokio::net::TcpListener;
+use tokio::sync::Semaphore;
 
 use crate::clock::Clock;
+use crate::deliver::Control;
 use crate::hub::Hub;
 use crate::plugin::{Routes, Stop};
+use crate::pricing::PriceTable;
 use crate::route::Router;
 use crate::store::Readers;
+use api::answer::Answers;
 use api::health::Health;
 use auth::{Auth, AuthSettings};
 use exchange::{Exchange, ExchangeLimits};
@@ -94,15 +99,42 @@ pub struct WebState {
     pub readers: Readers,
     pub clock: Clock,
     pub settings: Arc<WebSettings>,
+    /// What responses cost, for what-if questions and for whoever wants to see the table.
+    pub prices: Arc<PriceTable>,
+    pub answers: Arc<Answers>,
+    /// What can be told to sinks; none where no sink runs.
+    pub control: Option<Control>,
+    /// Places for exports.
+    pub exports: Arc<Semaphore>,
     pub auth: Arc<Auth>,
     history: Arc<HistoryCache>,
     started: Instant,
 }
 
 impl WebState {
-    pub fn new(hub: Hub, readers: Readers, clock: Clock, settings: Arc<WebSettings>) -> Self {
+    pub fn new(hub: Hub, readers: Readers, clock: Clock, prices: Arc<PriceTable>, settings: Arc<WebSettings>) -> Self {
         let auth = Arc::new(Auth::new(&settings.auth, clock.clone()));
-        Self { hub, readers, clock, settings, auth, history: Arc::default(), started: Instant::now() }
+        let (answers, history) = (Arc::default(), Arc::default());
+        let exports = Arc::new(Semaphore::new(api::export::AT_ONCE));
+        Self {
+            hub,
+            readers,
+            clock,
+            settings,
+            prices,
+            answers,
+            control: None,
+            exports,
+            auth,
+            history,
+            started: Instant::now(),
+        }
+    }
+
+    /// Lets somebody tell sinks what to do.
+    #[must_use]
+    pub fn with_control(self, control: Control) -> Self {
+        Self { control: Some(control), ..self }
     }
 
     fn health(&self) -> Health {

@@ -386,6 +386,11 @@ impl Served {
         self.child.wait("the end of the service")
     }
 
+    /// How it ended, if it has.
+    pub(crate) fn has_ended(&mut self) -> Option<ExitStatus> {
+        self.child.0.try_wait().unwrap()
+    }
+
     /// It has not ended, and has not said that something panicked.
     pub(crate) fn assert_alive(&mut self) {
         let ended = self.child.0.try_wait().unwrap();
@@ -403,9 +408,32 @@ impl Served {
 
     /// The most memory it ever had, in KiB.
     pub(crate) fn peak_kib(&self) -> u64 {
+        self.status_kib("VmHWM:")
+    }
+
+    /// The memory it has now, in KiB.
+    pub(crate) fn rss_kib(&self) -> u64 {
+        self.status_kib("VmRSS:")
+    }
+
+    fn status_kib(&self, name: &str) -> u64 {
         let status = std::fs::read_to_string(self.proc("status")).unwrap();
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
         line.trim().trim_end_matches(" kB").parse().unwrap()
+    }
+
+    /// How many files and sockets it has open.
+    pub(crate) fn descriptors(&self) -> usize {
+        std::fs::read_dir(self.proc("fd")).unwrap().count()
+    }
+
+    /// Somebody traces every thread of it.
+    pub(crate) fn is_traced(&self) -> bool {
+        let threads = std::fs::read_dir(self.proc("task")).unwrap();
+        threads.filter_map(Result::ok).all(|thread| {
+            let status = std::fs::read_to_string(thread.path().join("status")).unwrap_or_default();
+            !status.lines().any(|line| line == "TracerPid:\t0")
+        })
     }
 
     fn proc(&self, name: &str) -> String {

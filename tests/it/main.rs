@@ -3,7 +3,9 @@
 #![cfg(unix)]
 #![expect(clippy::unwrap_used, clippy::panic_in_result_fn, reason = "a test says by a panic that something is wrong")]
 
+mod abuse;
 mod auth;
+mod browser;
 mod cli;
 mod corpus;
 mod counts;
@@ -12,8 +14,12 @@ mod faults;
 mod fixtures;
 mod house;
 mod inputs;
+mod live;
+mod load;
+mod logs;
 mod machine;
 mod parts;
+mod privacy;
 mod prometheus;
 mod scrape;
 mod scribe;
@@ -21,3 +27,4 @@ mod synthetic;
 mod tidy;
 mod truth;
 mod wait;
+mod websocket;

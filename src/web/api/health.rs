@@ -5,34 +5,89 @@
 use std::sync::atomic::Ordering::Relaxed;
 
 use serde::Serialize;
-use serde_json::{Value, json};
+use utoipa::ToSchema;
 use warp::http::{HeaderValue, StatusCode, header};
 
 use crate::hub::{Hub, Snapshot};
-use crate::plugin::{Routes, WatchMode};
-use crate::route::{Access, Class, Request, Response, Route};
+use crate::plugin::WatchMode;
+use crate::route::{Access, Class, Response};
 use crate::status::RootStatus;
 use crate::version;
 use crate::web::WebState;
-use crate::web::api::{json as answer, no_parameters};
+use crate::web::api::answer::json;
+use crate::web::api::endpoint::{Content, Endpoint};
 use crate::web::error::ApiError;
 
-pub fn routes(state: &WebState) -> Routes {
-    type Handler = fn(&WebState, &Request) -> Result<Response, ApiError>;
-    let at = |path, handler: Handler| {
-        let state = state.clone();
-        Route::get(path, move |request| handler(&state, request).unwrap_or_else(ApiError::response))
-    };
-    vec![
-        at("/api/v1/health", health).access(Access::Open),
-        at("/api/v1/version", version).access(Access::Open),
-        at("/-/healthy", |_, _| Ok(text("ok\n"))).access(Access::Open).class(Class::Probe),
-        at("/-/ready", ready).access(Access::Open).class(Class::Probe),
-    ]
+pub static ENDPOINTS: &[Endpoint] = &[
+    Endpoint {
+        access: Access::Open,
+        summary: "How it is doing",
+        about: "Answers 200 for as long as the process lives; `status` says the rest. What needs somebody is in `troubles`.",
+        ..Endpoint::get(
+            "/api/v1/health",
+            "about",
+            Content::json::<Health>("the state of every part", HEALTH),
+            |state, _, _| Box::pin(std::future::ready(Ok(json(StatusCode::OK, &state.health())))),
+        )
+    },
+    Endpoint {
+        access: Access::Open,
+        summary: "Which build this is",
+        ..Endpoint::get(
+            "/api/v1/version",
+            "about",
+            Content::json::<Version>("version, source revision and target", VERSION),
+            |_, _, _| Box::pin(std::future::ready(Ok(json(StatusCode::OK, &Version::of_this_build())))),
+        )
+    },
+    Endpoint {
+        access: Access::Open,
+        class: Class::Probe,
+        summary: "Whether the process lives",
+        ..Endpoint::get("/-/healthy", "about", Content::text("text/plain", "it lives", "ok"), |_, _, _| {
+            Box::pin(std::future::ready(Ok(text("ok\n"))))
+        })
+    },
+    Endpoint {
+        access: Access::Open,
+        class: Class::Probe,
+        summary: "Whether everything on disk is counted",
+        about: "200 once what was on disk at the start is stored and served, 503 until then.",
+        refusals: &[503],
+        ..Endpoint::get("/-/ready", "about", Content::text("text/plain", "it is ready", "ready"), |state, _, _| {
+            Box::pin(std::future::ready(ready(&state)))
+        })
+    },
+];
+
+const HEALTH: &str = r#"{
+    "status": "ok", "ready": true, "version": "0.1.0", "uptime_seconds": 3600,
+    "catchup": {"bytes": 1048576, "done_bytes": 1048576, "ratio": 1.0},
+    "watch": {"mode": "native", "reason": null},
+    "sources": [{"kind": "claude", "files": 12, "missing_files": 0, "io_errors": 0, "skipped_lines": 0,
+        "roots": [{"path": "/home/me/.claude", "state": "ok", "files": 12}]}],
+    "database": {"size_bytes": 1048576, "responses": 4321, "busy": 0},
+    "troubles": []}"#;
+
+const VERSION: &str = r#"{"version": "0.1.0", "revision": "0123abc", "target": "linux-x86_64"}"#;
+
+/// Which build this is.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct Version {
+    pub version: &'static str,
+    /// The source's, or `unknown`.
+    pub revision: &'static str,
+    pub target: String,
+}
+
+impl Version {
+    fn of_this_build() -> Self {
+        Self { version: version::VERSION, revision: version::REVISION, target: version::target() }
+    }
 }
 
 /// One word for all of it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum State {
     Ok,
@@ -43,7 +98,7 @@ pub enum State {
 }
 
 /// How the house is doing.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Health {
     pub status: State,
     pub ready: bool,
@@ -57,7 +112,7 @@ pub struct Health {
 }
 
 /// The first read of everything there is.
-#[derive(Clone, Copy, Debug, Default, Serialize)]
+#[derive(Clone, Copy, Debug, Default, Serialize, ToSchema)]
 pub struct CatchUp {
     pub bytes: u64,
     pub done_bytes: u64,
@@ -66,15 +121,16 @@ pub struct CatchUp {
 }
 
 /// How changes in files are noticed.
-#[derive(Clone, Debug, Default, Serialize)]
+#[derive(Clone, Debug, Default, Serialize, ToSchema)]
 pub struct Watch {
+    #[schema(value_type = String, example = "native")]
     pub mode: WatchMode,
     /// Why files are polled, if they are.
     pub reason: Option<String>,
 }
 
 /// One source.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct SourceHealth {
     pub kind: &'static str,
     pub files: u64,
@@ -85,7 +141,7 @@ pub struct SourceHealth {
 }
 
 /// A configured directory.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Root {
     /// For people: what is not Unicode in it is replaced.
     pub path: String,
@@ -95,7 +151,7 @@ pub struct Root {
 }
 
 impl Root {
-    fn of(root: &RootStatus) -> Self {
+    pub fn of(root: &RootStatus) -> Self {
         Self { path: root.path.display().to_string(), state: root.state.clone(), files: root.files }
     }
 
@@ -111,7 +167,7 @@ impl Root {
 }
 
 /// The history.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Database {
     pub size_bytes: u64,
     pub responses: u64,
@@ -119,7 +175,7 @@ pub struct Database {
 }
 
 /// What needs somebody.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, ToSchema)]
 pub struct Trouble {
     pub subject: String,
     pub message: String,
@@ -188,27 +244,13 @@ fn ratio(done: u64, all: u64, ready: bool) -> f64 {
     }
 }
 
-/// `GET /api/v1/health`: 200 as long as the process lives; `status` says the rest.
-fn health(state: &WebState, request: &Request) -> Result<Response, ApiError> {
-    no_parameters(request)?;
-    Ok(answer(StatusCode::OK, &state.health()))
-}
-
-/// `GET /api/v1/version`
-fn version(_: &WebState, request: &Request) -> Result<Response, ApiError> {
-    no_parameters(request)?;
-    let body: Value = json!({"version": version::VERSION, "revision": version::REVISION, "target": version::target()});
-    Ok(answer(StatusCode::OK, &body))
-}
-
 /// `GET /-/ready`: 200 once what was on disk at the start is stored and served.
-fn ready(state: &WebState, _: &Request) -> Result<Response, ApiError> {
+fn ready(state: &WebState) -> Result<Response, ApiError> {
     let health = state.health();
     if health.ready {
         return Ok(text("ready\n"));
     }
-    let message = "still reading what was on disk at the start";
-    let error = ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "catching_up", message);
+    let error = ApiError::unavailable("catching_up", "still reading what was on disk at the start");
     Err(error.with("ratio", health.catchup.ratio))
 }
 

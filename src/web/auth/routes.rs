@@ -1,85 +1,36 @@
-//! Logging in and out: a page that works without a script, and the same for programs.
+//! Logging in and out on a page that works without a script; for programs there is [`crate::web::api::auth`].
 
 use std::sync::Arc;
 
 use askama::Template;
-use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 use warp::http::{HeaderValue, Method, StatusCode, header};
 
-use super::session::ABSOLUTE_MS;
 use super::{LoginError, Who};
 use crate::plugin::Routes;
 use crate::route::{Access, Class, Request, Response, Route};
-use crate::web::api::json;
 use crate::web::assets::{self, Links};
 use crate::web::error::ApiError;
 use crate::web::{WebState, pages};
 
 /// All of them open to everybody.
 pub fn routes(state: &WebState) -> Routes {
-    let route = |method, path, class, handler: Handler| {
+    let route = |method, path, handler: Handler| {
         let state = state.clone();
         Route::new(method, path, move |request| {
             let state = state.clone();
             async move { handler(state, request).await }
         })
         .access(Access::Open)
-        .class(class)
+        .class(Class::Page)
     };
     vec![
-        route(Method::GET, "/login", Class::Page, |state, request| {
-            Box::pin(std::future::ready(page(&state, &request)))
-        }),
-        route(Method::POST, "/login", Class::Page, |state, request| Box::pin(submitted(state, request))),
-        route(Method::POST, "/logout", Class::Page, |state, request| Box::pin(left(state, request))),
-        route(Method::POST, "/api/v1/auth/login", Class::Api, |state, request| Box::pin(log_in(state, request))),
-        route(Method::POST, "/api/v1/auth/logout", Class::Api, |state, request| Box::pin(log_out(state, request))),
+        route(Method::GET, "/login", |state, request| Box::pin(std::future::ready(page(&state, &request)))),
+        route(Method::POST, "/login", |state, request| Box::pin(submitted(state, request))),
+        route(Method::POST, "/logout", |state, request| Box::pin(left(state, request))),
     ]
 }
 
 type Handler = fn(WebState, Arc<Request>) -> std::pin::Pin<Box<dyn Future<Output = Response> + Send>>;
-
-/// The body of `POST /api/v1/auth/login`.
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Credentials {
-    password: String,
-}
-
-/// The answer to a login or a logout.
-#[derive(Serialize)]
-struct Done {
-    status: &'static str,
-    /// When the session ends at the latest; RFC 3339. Missing where nothing was begun.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    expires_at: Option<String>,
-}
-
-/// `POST /api/v1/auth/login`
-async fn log_in(state: WebState, request: Arc<Request>) -> Response {
-    if !is_of_type(&request, "application/json") {
-        return ApiError::media_type("application/json").response();
-    }
-    let Ok(Credentials { password }) = serde_json::from_slice(&request.body) else {
-        return ApiError::bad_request("bad_body", "the body has to be {\"password\": \"…\"} and nothing else")
-            .response();
-    };
-    match attempt(&state, &request, password).await {
-        Ok(cookie) => {
-            let ends = Timestamp::from_millisecond(state.clock.now().0.saturating_add(ABSOLUTE_MS)).ok();
-            let expires_at = cookie.as_ref().and(ends).map(|ends| ends.to_string());
-            with_cookie(json(StatusCode::OK, &Done { status: "ok", expires_at }), cookie)
-        }
-        Err(error) => error.response(),
-    }
-}
-
-/// `POST /api/v1/auth/logout`
-async fn log_out(state: WebState, request: Arc<Request>) -> Response {
-    let cookie = state.auth.log_out(&request.headers, request.secure).await;
-    with_cookie(json(StatusCode::OK, &Done { status: "ok", expires_at: None }), cookie)
-}
 
 /// The page that asks for the password, or says that it is not needed.
 #[derive(Template)]
@@ -137,7 +88,7 @@ async fn left(state: WebState, request: Arc<Request>) -> Response {
     with_cookie(see_other("/login"), cookie)
 }
 
-async fn attempt(state: &WebState, request: &Request, password: String) -> Result<Option<HeaderValue>, ApiError> {
+pub async fn attempt(state: &WebState, request: &Request, password: String) -> Result<Option<HeaderValue>, ApiError> {
     let outcome = state.auth.log_in(request.client, password, &request.headers, request.secure).await;
     outcome.map_err(|error| {
         state.hub.house().count_login_failure();
@@ -152,7 +103,7 @@ async fn attempt(state: &WebState, request: &Request, password: String) -> Resul
     })
 }
 
-fn is_of_type(request: &Request, expected: &str) -> bool {
+pub fn is_of_type(request: &Request, expected: &str) -> bool {
     let kind = request.headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
     kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case(expected))
 }
@@ -177,7 +128,7 @@ pub fn see_other(path: &str) -> Response {
     response
 }
 
-fn with_cookie(mut response: Response, cookie: Option<HeaderValue>) -> Response {
+pub fn with_cookie(mut response: Response, cookie: Option<HeaderValue>) -> Response {
     if let Some(cookie) = cookie {
         response.headers_mut().insert(header::SET_COOKIE, cookie);
     }

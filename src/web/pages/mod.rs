@@ -1,6 +1,7 @@
 //! The pages: HTML from the server, readable without a script. Templates escape every value; none switches that off.
 
 pub mod chart;
+pub mod docs;
 pub mod format;
 pub mod overview;
 
@@ -16,7 +17,10 @@ use crate::web::error::ApiError;
 /// All pages.
 pub fn routes(state: &WebState) -> Routes {
     let state = state.clone();
-    vec![Route::new(Method::GET, "/", move |_| overview::page(state.clone())).class(Class::Page)]
+    vec![
+        Route::new(Method::GET, "/", move |_| overview::page(state.clone())).class(Class::Page),
+        Route::get("/docs", docs::page).class(Class::Page),
+    ]
 }
 
 /// Something went wrong, for a person with a browser.

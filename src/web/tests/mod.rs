@@ -12,7 +12,7 @@ use warp::http::Method;
 use super::*;
 use crate::event::{PicoUsd, QuerySource, Tally, TokenCounts, UnixMillis};
 use crate::hub::{Commit, Snapshot, Statuses};
-use crate::plugin::Stopper;
+use crate::plugin::{Setup, Stopper};
 use crate::route::{Class, Response, Route};
 use crate::sinks::SINKS;
 use crate::status::{RootStatus, SourceStatus};
@@ -76,9 +76,15 @@ impl House {
         let mut settings = settings(address);
         settings.allowed_hosts.push("monitor.example.org".to_owned());
         let readers = Readers::new(&directory.path().join("monitor.db"));
-        let state = WebState::new(hub.clone(), readers, Clock::fixed(NOW), Arc::new(settings));
-        let mut plugins: Routes =
-            SINKS.iter().flat_map(|sink| (sink.build)(toml::Table::new(), &hub).unwrap().routes).collect();
+        let state =
+            WebState::new(hub.clone(), readers, Clock::fixed(NOW), Arc::new(PriceTable::builtin()), Arc::new(settings));
+        let always = SINKS.iter().filter(|sink| sink.always);
+        let mut plugins: Routes = always
+            .flat_map(|sink| {
+                let setup = Setup::new(sink.kind, Clock::fixed(NOW));
+                (sink.build)(toml::Table::new(), &setup).unwrap()(&hub).routes
+            })
+            .collect();
         plugins.push(Route::new(Method::GET, "/never", |_| std::future::pending()));
         plugins.push(echo());
         plugins.push(Route::get("/live", |_| Response::new("open".into())).class(Class::Live));

@@ -1,5 +1,9 @@
 //! The promises of the history, each by name.
 
+mod answers;
+mod truth;
+
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use proptest::prelude::*;
@@ -15,7 +19,7 @@ use crate::pricing::PriceTable;
 use crate::status::LineTally;
 
 /// 2026-11-20T12:00:00Z
-const NOON: i64 = 1_795_176_000_000;
+pub(super) const NOON: i64 = 1_795_176_000_000;
 
 pub(super) struct Bench {
     pub(super) directory: tempfile::TempDir,
@@ -41,7 +45,7 @@ impl Bench {
         Store::open(&self.options, Arc::new(PriceTable::builtin()))
     }
 
-    fn commit(&self, store: &mut Store, records: Vec<UsageRecord>) -> Committed {
+    pub(super) fn commit(&self, store: &mut Store, records: Vec<UsageRecord>) -> Committed {
         let tally = LineTally { claims: records.len() as u64, ..LineTally::default() };
         let batch = SourceBatch { records, tally, ..SourceBatch::default() };
         store.commit(&[("claude", SourceMessage::Batch(Box::new(batch)))], self.options.clock.now()).unwrap()
@@ -49,7 +53,7 @@ impl Bench {
 }
 
 /// A claim about response `id`, made at `at` ms after noon.
-fn claim(id: &str, request: Option<&str>, at: i64, output: u64) -> UsageRecord {
+pub(super) fn claim(id: &str, request: Option<&str>, at: i64, output: u64) -> UsageRecord {
     let group = GroupId::of(&[b"claude", b"m", id.as_bytes()]);
     let request: Option<Arc<str>> = request.map(Into::into);
     UsageRecord {
@@ -84,6 +88,9 @@ fn claim(id: &str, request: Option<&str>, at: i64, output: u64) -> UsageRecord {
 
 /// Everything that the history says, with names for numbers and without revisions, which tell the order of arrival.
 fn contents(store: &Store) -> Vec<String> {
+    const CARD: &str =
+        "(SELECT c.model || c.effective_date || c.long_context || c.fast || c.us || c.input || ' ' || c.output
+                         FROM card c WHERE c.id = t.card)";
     let dump = |sql: &str| -> Vec<String> {
         let mut statement = store.db.prepare(sql).unwrap();
         let width = statement.column_count();
@@ -101,18 +108,29 @@ fn contents(store: &Store) -> Vec<String> {
          LEFT JOIN word b ON b.id = r.branch LEFT JOIN word a ON a.id = r.agent LEFT JOIN word sp ON sp.id = r.speed
          LEFT JOIN word t ON t.id = r.tier LEFT JOIN word g ON g.id = r.geo ORDER BY r.id",
     );
-    all.extend(dump(
-        "SELECT quarter, m.text, p.text, sidechain, requests, input, output, cache_write_5m, cache_write_1h, cache_read,
-             searches, cost, unpriced_tokens
-         FROM rollup JOIN word m ON m.id = model JOIN word p ON p.id = project WHERE requests > 0 ORDER BY 1, 2, 3, 4",
-    ));
+    for (table, unit, full) in [
+        ("rollup", "quarter", true),
+        ("rollup_day", "day", true),
+        ("model_hour", "hour", false),
+        ("model_day", "day", false),
+    ] {
+        let names = "(SELECT text FROM word WHERE id = session), (SELECT text FROM word WHERE id = project),
+                     (SELECT text FROM word WHERE id = branch), ";
+        let mut rows = dump(&format!(
+            "SELECT '{table}', {unit}, {} (SELECT text FROM word WHERE id = t.model), sidechain,
+                 (SELECT text FROM word WHERE id = source), {CARD}, size, requests, t.input, t.output,
+                 t.cache_write_5m, t.cache_write_1h, t.cache_read, searches, cost, unpriced_tokens
+             FROM {table} t",
+            if full { names } else { "" }
+        ));
+        rows.sort();
+        all.extend(rows);
+    }
     all.extend(dump(
         "SELECT m.text, sidechain, requests, input, output, cache_write_5m, cache_write_1h, cache_read, searches, cost,
              unpriced_tokens FROM series JOIN word m ON m.id = model WHERE requests > 0 ORDER BY 1, 2",
     ));
-    all.extend(dump(
-        "SELECT s.text, day, requests FROM session_day JOIN word s ON s.id = session WHERE requests > 0 ORDER BY 1, 2",
-    ));
+    all.extend(dump("SELECT s.text, day, requests FROM session_day JOIN word s ON s.id = session ORDER BY 1, 2"));
     all.extend(dump("SELECT hex(message), name, record FROM variant ORDER BY 1, 2"));
     all
 }
@@ -469,6 +487,68 @@ fn d19_the_previous_format_is_brought_up_to_date() {
 }
 
 #[test]
+fn d19_the_sums_of_an_older_format_are_carried_over() {
+    let bench = Bench::new();
+    let mut store = bench.open();
+    let mut records = vec![claim("msg_old", Some("req_1"), -400 * UnixMillis::DAY, 5)];
+    for n in 0..40 {
+        let mut record = claim(&format!("msg_{n}"), None, n * 7_000_000 - 123_456, 5);
+        record.owner.session = format!("session-{}", n % 3).into();
+        record.owner.branch = (n % 2 == 0).then(|| "main".into());
+        record.owner.sidechain = n % 5 == 0;
+        record.usage.tokens.input = u64::try_from(n).unwrap() * 10_000;
+        record.usage.web = (n % 4 == 0).then_some(WebUse { searches: 3, fetches: 0 });
+        record.usage.model = if n % 7 == 0 { "glm-5-air".into() } else { record.usage.model };
+        records.push(record);
+    }
+    // Before 1970 there is nothing, but a clock may say so.
+    records.push(claim("msg_odd", None, -NOON - 5, 5));
+    bench.commit(&mut store, records);
+    store.db.execute("DELETE FROM response WHERE at < ?1 AND at > 0", [NOON - 300 * UnixMillis::DAY]).unwrap();
+    let expected = contents(&store);
+    let sums = Readers::new(store.path()).sums(Span::ALL, &Filter::default()).unwrap();
+
+    let older = Bench::new();
+    let mut old = Connection::open(&older.options.path).unwrap();
+    super::open::migrate(&mut old, &older.options.path, 2).unwrap();
+    old.execute("ATTACH ?1 AS new", [store.path().to_str().unwrap()]).unwrap();
+    for table in ["meta", "word", "card", "response", "variant", "correction", "series", "session_day", "source"] {
+        old.execute_batch(&format!("INSERT INTO {table} SELECT * FROM new.{table}")).unwrap();
+    }
+    old.execute_batch(
+        "INSERT INTO rollup SELECT quarter, model, project, sidechain, sum(requests), sum(input), sum(output),
+             sum(cache_write_5m), sum(cache_write_1h), sum(cache_read), sum(searches), sum(cost), sum(unpriced_tokens)
+         FROM new.rollup GROUP BY 1, 2, 3, 4;
+         INSERT INTO rollup SELECT 1, model, project, sidechain, 0, 0, 0, 0, 0, 0, 0, 0, 0 FROM new.rollup LIMIT 1;
+         DETACH new",
+    )
+    .unwrap();
+    drop(old);
+    let migrated = older.open();
+    Readers::new(migrated.path()).check_everything().unwrap();
+    // What has no row any more is known as far as it was known.
+    let lost = |line: &String| line.contains("rollup") && line.contains(&(NOON / 900_000 - 400 * 96).to_string());
+    let known = |contents: Vec<String>| -> Vec<String> { contents.into_iter().filter(|line| !lost(line)).collect() };
+    let (got, expected) = (contents(&migrated), expected);
+    let day = (NOON / 86_400_000 - 400).to_string();
+    let same = |all: Vec<String>| -> BTreeSet<String> {
+        known(all).into_iter().filter(|line| !(line.contains("rollup") && line.contains(&day))).collect()
+    };
+    let hours = |all: BTreeSet<String>| -> BTreeSet<String> {
+        let old = |line: &String| {
+            line.contains("model_")
+                && (line.contains(&day) || line.contains(&(NOON / 3_600_000 - 400 * 24).to_string()))
+        };
+        all.into_iter().filter(|line| !old(line)).collect()
+    };
+    assert_eq!(hours(same(got)), hours(same(expected)));
+    let after = Readers::new(migrated.path()).sums(Span::ALL, &Filter::default()).unwrap();
+    assert_eq!(after.sums.tally, sums.sums.tally);
+    assert_eq!(after.sums.costs.total(), sums.sums.costs.total());
+    assert!(after.sums.costs.unexplained.0 > 0);
+}
+
+#[test]
 fn d20_a_backup_taken_while_ingesting_is_whole() {
     let bench = Bench::new();
     let mut store = bench.open();
@@ -544,7 +624,7 @@ fn the_bundled_sqlite_has_no_wal_reset_bug() {
 }
 
 /// A small world in which everything collides: few ids, requests, prompts, times, owners.
-fn any_claim() -> impl Strategy<Value = UsageRecord> {
+pub(super) fn any_claim() -> impl Strategy<Value = UsageRecord> {
     let word = |words: &'static [&'static str]| proptest::sample::select(words).prop_map(Arc::<str>::from);
     let maybe = |words: &'static [&'static str]| proptest::option::of(word(words));
     (

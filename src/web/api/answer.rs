@@ -1,0 +1,230 @@
+//! Answers as JSON with a strong validator, and the memory of those that took a look at the history: for as long as
+//! nothing changes, a question costs the database one look, however many ask it.
+
+use std::collections::HashMap;
+use std::hash::Hasher;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use serde::Serialize;
+use tokio::sync::OnceCell;
+use warp::http::{HeaderMap, HeaderValue, StatusCode, header};
+use warp::hyper::body::Bytes;
+use xxhash_rust::xxh3::Xxh3;
+
+use crate::route::{Request, Response};
+use crate::store::{Readers, StoreError};
+use crate::web::WebState;
+use crate::web::error::ApiError;
+
+/// A JSON answer.
+pub fn json(status: StatusCode, body: &impl Serialize) -> Response {
+    let mut response = Response::new(to_json(body).into());
+    *response.status_mut() = status;
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
+    response
+}
+
+/// A JSON answer that a client can ask to see again only when it has changed.
+pub fn json_with_etag(request: &Request, revision: u64, body: &impl Serialize) -> Response {
+    Rendered::of(revision, body).response(&request.headers)
+}
+
+/// A body and its validator.
+#[derive(Clone, Debug)]
+pub struct Rendered {
+    tag: HeaderValue,
+    text: Bytes,
+}
+
+impl Rendered {
+    fn of(revision: u64, body: &impl Serialize) -> Self {
+        let text = to_json(body);
+        // The revision alone would lie after a restored backup, and when settings change what is shown.
+        let mut hasher = Xxh3::new();
+        hasher.write(text.as_bytes());
+        let tag = format!("\"{revision:x}-{:016x}\"", hasher.finish());
+        Self { tag: HeaderValue::try_from(tag).expect("hexadecimal digits in quotes"), text: text.into() }
+    }
+
+    fn response(&self, asked: &HeaderMap) -> Response {
+        let known = has_tag(asked, self.tag.to_str().unwrap_or_default());
+        let mut response = Response::new(if known { Bytes::new() } else { self.text.clone() }.into());
+        let headers = response.headers_mut();
+        if !known {
+            headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
+        }
+        headers.insert(header::ETAG, self.tag.clone());
+        // Kept, but never shown again without asking.
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
+        if known {
+            *response.status_mut() = StatusCode::NOT_MODIFIED;
+        }
+        response
+    }
+}
+
+fn to_json(body: &impl Serialize) -> String {
+    serde_json::to_string(body).expect("answers are maps with string keys")
+}
+
+/// Whether `If-None-Match` names the tag. The comparison is the weak one, as it has to be for reading (RFC 9110, section
+/// 13.1.2). A tag that was given with a compressed answer names that compression at its end.
+fn has_tag(headers: &HeaderMap, tag: &str) -> bool {
+    let plain = |known: &str| {
+        let known = known.strip_prefix("W/").unwrap_or(known);
+        let inner = known.strip_suffix("-gzip\"").or_else(|| known.strip_suffix("-br\""));
+        inner.map_or_else(|| known.to_owned(), |inner| format!("{inner}\""))
+    };
+    headers
+        .get_all(header::IF_NONE_MATCH)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|list| list.split(','))
+        .map(str::trim)
+        .any(|known| known == "*" || plain(known) == tag)
+}
+
+/// How many answers are remembered.
+const REMEMBERED: usize = 256;
+
+/// The longest answer that is remembered.
+const LONGEST: usize = 256 * 1024;
+
+/// How long an answer is good for, even if nothing changes.
+const GOOD_FOR: Duration = Duration::from_secs(60);
+
+/// Answers to questions about the history.
+#[derive(Default)]
+pub struct Answers {
+    known: Mutex<HashMap<String, Known>>,
+}
+
+struct Known {
+    revision: u64,
+    since: Instant,
+    /// Empty while the first who asked is still looking.
+    rendered: Arc<OnceCell<Rendered>>,
+}
+
+impl Answers {
+    /// The place for an answer; whoever comes at the same time waits for the same look at the history.
+    fn place(&self, question: &str, revision: u64) -> Arc<OnceCell<Rendered>> {
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(found) = known.get(question)
+            && found.revision == revision
+            && found.since.elapsed() < GOOD_FOR
+        {
+            return Arc::clone(&found.rendered);
+        }
+        if known.len() >= REMEMBERED {
+            known.retain(|_, one| one.revision == revision && one.since.elapsed() < GOOD_FOR);
+        }
+        if known.len() >= REMEMBERED {
+            known.clear();
+        }
+        let rendered = Arc::<OnceCell<Rendered>>::default();
+        let new = Known { revision, since: Instant::now(), rendered: Arc::clone(&rendered) };
+        known.insert(question.to_owned(), new);
+        rendered
+    }
+
+    fn forget(&self, question: &str) {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).remove(question);
+    }
+}
+
+/// Looks at the history, or remembers what it said. `question` names everything that the answer depends on besides the
+/// history itself.
+pub async fn of_history<T: Serialize + Send + 'static>(
+    state: &WebState,
+    request: &Request,
+    question: String,
+    look: impl FnOnce(&Readers) -> Result<T, ApiError> + Send + 'static,
+) -> Result<Response, ApiError> {
+    let revision = state.hub.snapshot().revision;
+    let place = state.answers.place(&question, revision);
+    let rendered = place
+        .get_or_try_init(|| async {
+            let readers = state.readers.clone();
+            blocking(move || Ok(Rendered::of(revision, &look(&readers)?))).await
+        })
+        .await;
+    match rendered {
+        Ok(rendered) => {
+            if rendered.text.len() > LONGEST {
+                state.answers.forget(&question);
+            }
+            Ok(rendered.response(&request.headers))
+        }
+        Err(error) => {
+            // A failure is nobody's answer for a minute.
+            state.answers.forget(&question);
+            Err(error)
+        }
+    }
+}
+
+/// Does what waits for the disk where nobody waits for it.
+pub async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, ApiError> + Send + 'static,
+) -> Result<T, ApiError> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(outcome) => outcome,
+        Err(error) => {
+            tracing::error!(%error, "an answer could not be made");
+            Err(ApiError::internal())
+        }
+    }
+}
+
+impl From<StoreError> for ApiError {
+    fn from(error: StoreError) -> Self {
+        if error.is_passing() || matches!(error, StoreError::Corrupt { .. }) {
+            tracing::warn!(%error, "the history cannot be read now");
+            return Self::unavailable("database_unavailable", "the history cannot be read now; try again");
+        }
+        tracing::error!(%error, "a question about the history failed");
+        Self::internal()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tags() {
+        fn check(if_none_match: &str, expected: bool) {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::IF_NONE_MATCH, HeaderValue::try_from(if_none_match).unwrap());
+            assert_eq!(has_tag(&headers, "\"2a-7\""), expected, "{if_none_match}");
+        }
+        check("\"2a-7\"", true);
+        check("\"2a-7-gzip\"", true);
+        check("W/\"2a-7-br\"", true);
+        check("\"2a-7-zstd\"", false);
+        check("W/\"2a-7\"", true);
+        check("\"1\", \"2a-7\"", true);
+        check("*", true);
+        check("\"2a-8\"", false);
+        check("2a-7", false);
+        check("", false);
+    }
+
+    #[test]
+    fn answers_are_remembered_for_as_long_as_they_are_true() {
+        let answers = Answers::default();
+        let first = answers.place("a", 1);
+        assert!(Arc::ptr_eq(&first, &answers.place("a", 1)));
+        assert!(!Arc::ptr_eq(&first, &answers.place("b", 1)));
+        assert!(!Arc::ptr_eq(&first, &answers.place("a", 2)), "something has changed");
+        let second = answers.place("a", 2);
+        answers.forget("a");
+        assert!(!Arc::ptr_eq(&second, &answers.place("a", 2)));
+        for n in 0..10 * REMEMBERED {
+            answers.place(&n.to_string(), 2);
+        }
+        assert!(answers.known.lock().unwrap().len() <= REMEMBERED);
+    }
+}
