@@ -98,3 +98,16 @@ fn a5_a_scrape_touches_no_file() {
     assert_eq!(touched(scrapes), 0, "a scrape asked the database:\n{scrapes}");
     assert!(touched(trends) > 0, "the tracer does not see the database:\n{trends}");
 }
+
+#[test]
+fn claude_codes_own_telemetry_is_noticed_by_its_switch_alone() {
+    fn check(switch: &str, expected: f64) {
+        let house = TestHouse::new().with_env("CLAUDE_CODE_ENABLE_TELEMETRY", switch);
+        let served = house.serve();
+        assert_eq!(served.scrape().sum("claude_token_monitor_native_telemetry_detected"), Some(expected), "{switch}");
+        assert_eq!(served.log().contains("own telemetry"), expected > 0.5, "{switch}: {}", served.log());
+    }
+    check("1", 1.0);
+    check("0", 0.0);
+    check("", 0.0);
+}
