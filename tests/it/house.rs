@@ -383,6 +383,11 @@ impl Served {
         self.child.wait("the end of the service")
     }
 
+    /// How it ended, if it has.
+    pub(crate) fn has_ended(&mut self) -> Option<ExitStatus> {
+        self.child.0.try_wait().unwrap()
+    }
+
     /// It has not ended, and has not said that something panicked.
     pub(crate) fn assert_alive(&mut self) {
         let ended = self.child.0.try_wait().unwrap();

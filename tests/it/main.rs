@@ -14,6 +14,7 @@ mod fixtures;
 mod house;
 mod inputs;
 mod live;
+mod load;
 mod machine;
 mod parts;
 mod prometheus;
