@@ -89,8 +89,9 @@ impl Share {
 
     /// What to put before a program so that it has no more than this.
     pub(crate) fn prefix(&self) -> Vec<String> {
-        let join: String = self.0.iter().map(|dir| format!("echo $$ > {}/cgroup.procs && ", dir.display())).collect();
-        ["/bin/sh", "-c", &format!("{join}exec \"$@\""), "sh"].map(str::to_owned).to_vec()
+        let join = "echo $$ > \"$1\"/cgroup.procs && echo $$ > \"$2\"/cgroup.procs && shift 2 && exec \"$@\"";
+        let dirs = self.0.iter().map(|dir| dir.display().to_string());
+        ["/bin/sh", "-c", join, "sh"].map(str::to_owned).into_iter().chain(dirs).collect()
     }
 
     /// How often the processor was taken away because the share was used up.

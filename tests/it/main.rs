@@ -17,6 +17,7 @@ mod live;
 mod load;
 mod machine;
 mod parts;
+mod privacy;
 mod prometheus;
 mod scrape;
 mod scribe;

@@ -23,7 +23,7 @@ pub(crate) fn paths(served: &Served) -> Vec<String> {
     if let Some((200, document)) = served.ask("/api/v1/openapi.json") {
         let document: serde_json::Value = serde_json::from_str(&document).unwrap();
         let documented = document["paths"].as_object().unwrap().keys();
-        paths.extend(documented.map(|path| path.replace(|c| matches!(c, '{' | '}'), "")));
+        paths.extend(documented.map(|path| path.replace(['{', '}'], "")));
     }
     paths.sort();
     paths.dedup();

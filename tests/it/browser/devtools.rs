@@ -1,4 +1,4 @@
-//! The DevTools protocol: calls with an answer, and events in between.
+//! The debugging protocol: calls with an answer, and events in between.
 
 use std::net::TcpStream;
 
@@ -52,7 +52,8 @@ impl DevTools {
 
     fn send(&mut self, session: Option<&str>, method: &str, params: Value) -> u64 {
         self.last_id += 1;
-        let mut message = json!({ "id": self.last_id, "method": method, "params": params });
+        let mut message = json!({ "id": self.last_id, "method": method });
+        message["params"] = params;
         if let Some(session) = session {
             message["sessionId"] = session.into();
         }

@@ -1,13 +1,14 @@
-//! A real browser for tests: headless Chromium, told what to do over its DevTools protocol
+//! A real browser for tests: headless Chromium, told what to do over its debugging protocol
 //! (<https://chromedevtools.github.io/devtools-protocol/>). It reaches this machine and nothing else, keeps its profile in
 //! a directory of its own, and is gone when dropped.
 
 mod devtools;
 
 use std::os::unix::process::CommandExt as _;
-use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use rustix::process::{Pid, Signal, kill_process_group};
 use serde_json::{Value, json};
 use tempfile::TempDir;
@@ -126,13 +127,13 @@ impl Page<'_> {
         .collect()
     }
 
-    /// What it looks like, for the eyes of whoever debugs a test.
-    #[expect(dead_code, reason = "for whoever debugs a test")]
-    pub(crate) fn screenshot(&mut self, file: &Path) {
-        use base64::Engine as _;
+    /// Keeps what it looks like in `target/pictures/`, for whoever wants to see.
+    pub(crate) fn picture(&mut self, name: &str) {
         let answer = self.call("Page.captureScreenshot", json!({ "captureBeyondViewport": true }));
-        let picture = base64::engine::general_purpose::STANDARD.decode(answer["data"].as_str().unwrap()).unwrap();
-        std::fs::write(file, picture).unwrap();
+        let picture = STANDARD.decode(answer["data"].as_str().unwrap()).unwrap();
+        let dir = parts::checkout().join("target/pictures");
+        std::fs::create_dir_all(&dir).unwrap();
+        std::fs::write(dir.join(name).with_extension("png"), picture).unwrap();
     }
 }
 

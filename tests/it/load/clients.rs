@@ -28,11 +28,12 @@ pub(super) fn connect(served: &Served, from: &str, count: usize, buffer: Option<
     (0..count).map(|_| runtime.block_on(one()).unwrap()).collect()
 }
 
-/// Writes what the system takes now; `false` when the connection is gone.
-pub(super) fn push(mut client: &TcpStream, bytes: &[u8]) -> bool {
+/// Writes what the system takes now, and says how much that was; `None` when the connection is gone.
+pub(super) fn push(mut client: &TcpStream, bytes: &[u8]) -> Option<usize> {
     match client.write(bytes) {
-        Ok(_) => true,
-        Err(error) => error.kind() == ErrorKind::WouldBlock,
+        Ok(taken) => Some(taken),
+        Err(error) if error.kind() == ErrorKind::WouldBlock => Some(0),
+        Err(_) => None,
     }
 }
 
@@ -52,7 +53,7 @@ fn ended(mut client: &TcpStream) -> bool {
 pub(super) fn drip_until_closed(what: &str, mut clients: Vec<TcpStream>, byte: &[u8]) {
     let since = Instant::now();
     within(PATIENCE, || {
-        clients.retain(|client| !ended(client) && push(client, byte));
+        clients.retain(|client| !ended(client) && push(client, byte).is_some());
         pause(Duration::from_millis(50));
         clients.is_empty().then_some(())
     });
@@ -62,14 +63,19 @@ pub(super) fn drip_until_closed(what: &str, mut clients: Vec<TcpStream>, byte: &
 
 /// Asks on a connection of its own, and gives status and answer.
 pub(super) fn ask(address: &str, path: &str) -> io::Result<(u16, String)> {
+    let answer = send(address, &format!("GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n"))?;
+    let status = answer.get(9..12).and_then(|status| status.parse().ok());
+    Ok((status.ok_or_else(|| io::Error::new(ErrorKind::InvalidData, answer.clone()))?, answer))
+}
+
+/// Sends a request that asks to be the last, as it is, and gives the whole answer, head included.
+pub(crate) fn send(address: &str, request: &str) -> io::Result<String> {
     let mut stream = TcpStream::connect(address)?;
     stream.set_read_timeout(Some(PATIENCE))?;
-    write!(stream, "GET {path} HTTP/1.1\r\nhost: {address}\r\nconnection: close\r\n\r\n")?;
-    let mut answer = String::new();
-    stream.read_to_string(&mut answer)?;
-    let status = answer.get(9..12).and_then(|status| status.parse().ok());
-    let status = status.ok_or_else(|| io::Error::new(ErrorKind::InvalidData, answer.clone()))?;
-    Ok((status, answer))
+    stream.write_all(request.as_bytes())?;
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer)?;
+    Ok(String::from_utf8_lossy(&answer).into_owned())
 }
 
 /// Lets a client with manners ask all the while that `work` lasts. Every one of its questions has to be answered.

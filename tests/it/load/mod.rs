@@ -1,7 +1,7 @@
 //! More clients, slower clients and fewer resources than anybody should have. The number in a test's name is its row in
 //! `docs/testing.md`. Times are said on the terminal and not judged: a machine that runs tests is never idle.
 
-mod clients;
+pub(crate) mod clients;
 mod descriptors;
 mod ending;
 mod mix;

@@ -96,7 +96,8 @@ fn s3_no_counter_falls_while_history_is_made_pruned_rewritten_and_restarted() {
         scribe.append("s3", 10);
         served.wait_counts(scribe.written, PATIENCE);
     });
-    let (total, _) = (served.scrape().sum("claude_code_token_usage_tokens_total").unwrap(), served.kill());
+    let total = served.scrape().sum("claude_code_token_usage_tokens_total").unwrap();
+    served.kill();
 
     // Retention, and two restarts.
     heights.restarted();
