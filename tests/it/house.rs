@@ -131,6 +131,8 @@ impl TestHouse {
             .env("PATH", "/usr/bin:/bin:/usr/sbin:/sbin")
             .env("TZ", "UTC")
             .env("LISTEN_ADDR", "127.0.0.1:0")
+            // Tests ask more often than people do.
+            .env("RATE_LIMIT_PER_MINUTE", "0")
             .env("CLAUDE_DATA_DIR", &self.claude)
             .env("DATABASE_PATH", &self.database)
             .envs(self.env.iter().map(|(name, value)| (name, value)));

@@ -5,15 +5,6 @@ mod site;
 
 use crate::house::Served;
 
-/// The first lines of a configuration without a limit on how often one client may ask: nearly every test here asks more
-/// often than people do.
-pub(crate) fn no_rate_limit() -> &'static str {
-    let key = "rate_limit.requests_per_minute";
-    // A key that is not known is an error.
-    let known = include_str!("../../../docs/configuration.md").contains(key);
-    if known { "rate_limit.requests_per_minute = 1000000\n" } else { "" }
-}
-
 /// Every path that can be read, with values for what is variable in it.
 pub(crate) fn paths(served: &Served) -> Vec<String> {
     let page = served.text("/");

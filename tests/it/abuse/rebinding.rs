@@ -3,8 +3,8 @@
 
 use serde_json::{Value, json};
 
+use super::paths;
 use super::site::{PAGE, Site};
-use super::{no_rate_limit, paths};
 use crate::browser::{Browser, Page};
 use crate::counts::Counts;
 use crate::house::{Served, TestHouse};
@@ -15,7 +15,7 @@ const BAIT: &str = include_str!("attack.html");
 
 /// A monitor with something to steal.
 fn monitor() -> (TestHouse, Served, Counts) {
-    let house = TestHouse::new().with_config(no_rate_limit());
+    let house = TestHouse::new();
     let mut scribe = Scribe::new(house.claude());
     scribe.append("secret", 10);
     let served = house.serve();

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use super::clients::{ask, connect};
 use super::measured;
-use crate::abuse::no_rate_limit;
 use crate::house::TestHouse;
 use crate::parts;
 use crate::scribe::Scribe;
@@ -13,8 +12,9 @@ use crate::wait::{PATIENCE, eventually, pause};
 #[test]
 fn s8_without_a_descriptor_left_it_waits_and_recovers() {
     let Some(prlimit) = parts::need("prlimit") else { return };
-    let config = format!("{}[server]\nheader_timeout = \"5m\"\n", no_rate_limit());
-    let house = TestHouse::new().with_config(&config).through([prlimit.as_os_str(), "--nofile=64:64".as_ref()]);
+    let house = TestHouse::new()
+        .with_config("[server]\nheader_timeout = \"5m\"\n")
+        .through([prlimit.as_os_str(), "--nofile=64:64".as_ref()]);
     let mut scribe = Scribe::new(house.claude());
     scribe.append("one", 20);
     let mut served = house.serve();

@@ -8,14 +8,13 @@ use rustix::process::Signal;
 
 use super::clients::{Over, ask, connect};
 use super::measured;
-use crate::abuse::no_rate_limit;
 use crate::house::TestHouse;
 use crate::scribe::Scribe;
 use crate::wait::{PATIENCE, pause, within};
 
 #[test]
 fn s11_sigterm_under_load_ends_in_order_and_loses_nothing() {
-    let house = TestHouse::new().with_config(no_rate_limit());
+    let house = TestHouse::new();
     let mut scribe = Scribe::new(house.claude());
     scribe.append("s0", 500);
     let mut served = house.serve();

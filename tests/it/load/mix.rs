@@ -6,7 +6,6 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::measured;
-use crate::abuse::no_rate_limit;
 use crate::house::{Served, TestHouse};
 use crate::machine::Share;
 use crate::parts;
@@ -92,7 +91,7 @@ fn write(scribe: &mut Scribe, load: &Load, start: Instant) {
 #[test]
 fn s6_questions_and_transcripts_at_once_on_half_a_processor() {
     let Some(share) = Share::of("s6", 50, 256) else { return };
-    let house = TestHouse::new().with_config(no_rate_limit()).through(share.prefix());
+    let house = TestHouse::new().through(share.prefix());
     let mut scribe = Scribe::new(house.claude());
     scribe.append("s0", 1000);
     let served = house.serve();

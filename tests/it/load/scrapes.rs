@@ -8,7 +8,6 @@ use std::time::{Duration, Instant};
 
 use super::clients::Over;
 use super::measured;
-use crate::abuse::no_rate_limit;
 use crate::house::{Served, TestHouse};
 use crate::scribe::Scribe;
 use crate::wait::PATIENCE;
@@ -69,7 +68,7 @@ const SUFFIXES: [&str; 4] = ["", "_bucket", "_count", "_sum"];
 
 #[test]
 fn s3_no_counter_falls_while_history_is_made_pruned_rewritten_and_restarted() {
-    let house = TestHouse::new().with_config(no_rate_limit());
+    let house = TestHouse::new();
     let mut scribe = Scribe::new(house.claude());
     let mut heights = Heights::default();
 

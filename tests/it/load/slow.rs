@@ -2,7 +2,6 @@
 
 use std::thread;
 
-use crate::abuse::no_rate_limit;
 use crate::house::{Served, TestHouse};
 use crate::scribe::Scribe;
 use crate::wait::{PATIENCE, eventually};
@@ -12,7 +11,7 @@ use super::clients::{connect, drip_until_closed, push, with_a_good_client};
 /// A server with room for a thousand and little patience.
 fn server() -> (TestHouse, Served) {
     let limits = "[server]\nmax_connections = 1300\nheader_timeout = \"2s\"\n";
-    let house = TestHouse::new().with_config(&format!("{}{limits}", no_rate_limit()));
+    let house = TestHouse::new().with_config(limits);
     Scribe::new(house.claude()).append("one", 20);
     let served = house.serve();
     (house, served)

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
-use crate::abuse::{no_rate_limit, paths};
+use crate::abuse::paths;
 use crate::counts::Counts;
 use crate::house::{Served, TestHouse};
 use crate::load::clients::send;
@@ -147,7 +147,7 @@ pub(super) fn files(dir: &Path, except: &[PathBuf]) -> Vec<PathBuf> {
 
 #[test]
 fn x8_what_people_say_and_what_clients_keep_secret_is_nowhere() {
-    let house = TestHouse::new().with_config(no_rate_limit()).with_env("LOG_LEVEL", "trace");
+    let house = TestHouse::new().with_env("LOG_LEVEL", "trace");
     // A project is named by its repository; where in it somebody works is nobody's business.
     let repository = house.path("repository");
     std::fs::create_dir_all(repository.join(".git")).unwrap();

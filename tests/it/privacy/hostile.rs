@@ -3,7 +3,6 @@
 
 use serde_json::json;
 
-use crate::abuse::no_rate_limit;
 use crate::counts::Counts;
 use crate::house::TestHouse;
 use crate::scribe::Scribe;
@@ -52,7 +51,7 @@ pub(super) fn harmless() -> Hostile {
 }
 
 fn of(names: impl Iterator<Item = String>) -> Hostile {
-    let house = TestHouse::new().with_config(no_rate_limit()).with_env("LOG_LEVEL", "trace");
+    let house = TestHouse::new().with_env("LOG_LEVEL", "trace");
     let scribe = Scribe::new(house.claude());
     let (mut all, mut written) = (Vec::new(), Counts::default());
     for (number, name) in names.enumerate() {
