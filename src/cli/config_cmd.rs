@@ -1,6 +1,5 @@
 //! `config`: the settings in force with their origins, where the file is, and a first file to start from.
 
-use std::fs::OpenOptions;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
@@ -8,6 +7,7 @@ use anyhow::{Context, bail};
 
 use super::args::ConfigCommand;
 use crate::config::{Flags, Origins, Settings, Vars, file_path};
+use crate::platform::{create_private_dir, create_private_file};
 
 /// The file that `config init` writes: every setting with its default, commented out.
 pub const SAMPLE: &str = include_str!("../../examples/config.toml");
@@ -60,12 +60,12 @@ fn file(flags: &Flags, vars: &dyn Vars) -> anyhow::Result<PathBuf> {
     file_path(flags, vars).context("there is no home directory to keep a configuration in; name a file with --config")
 }
 
-/// Writes the sample; never over a file that is there.
+/// Writes the sample, for its owner alone since secrets may be added to it; never over a file that is there.
 fn init(path: &Path) -> anyhow::Result<()> {
     if let Some(directory) = path.parent() {
-        std::fs::create_dir_all(directory).with_context(|| format!("creating {}", directory.display()))?;
+        create_private_dir(directory).with_context(|| format!("creating {}", directory.display()))?;
     }
-    match OpenOptions::new().write(true).create_new(true).open(path) {
+    match create_private_file(path) {
         Ok(mut file) => file.write_all(SAMPLE.as_bytes()).with_context(|| format!("writing {}", path.display())),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             bail!("{} is there already; `config show` tells what it says", path.display())

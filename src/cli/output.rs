@@ -11,9 +11,23 @@ pub(super) fn print(text: &str) -> io::Result<()> {
     }
 }
 
-/// Writes a value as indented JSON.
+/// Writes a value as indented JSON. It may be read on a terminal, so that what would steer one is escaped as well, and
+/// not only what JSON itself asks for.
 pub(super) fn print_json(value: &serde_json::Value) -> io::Result<()> {
-    print(&format!("{value:#}\n"))
+    print(&escaped(&format!("{value:#}\n")))
+}
+
+/// JSON with characters as `\u009b` that are odd on a terminal: inside its strings, for there are none outside of them.
+fn escaped(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    for c in json.chars() {
+        if c != '\n' && is_odd(c) {
+            text.extend(["\\u", &format!("{:04x}", u32::from(c))]);
+        } else {
+            text.push(c);
+        }
+    }
+    text
 }
 
 /// A table without borders: words to the left, numbers to the right, columns two spaces apart.
@@ -56,10 +70,12 @@ impl std::fmt::Display for Table {
 
 /// Names come from transcripts: what would move the cursor or colour the terminal is shown as what it is.
 pub(super) fn clean(text: &str) -> String {
-    let odd = |c: char| {
-        c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-    };
-    text.chars().flat_map(|c| if odd(c) { c.escape_unicode().collect::<Vec<_>>() } else { vec![c] }).collect()
+    text.chars().flat_map(|c| if is_odd(c) { c.escape_unicode().collect::<Vec<_>>() } else { vec![c] }).collect()
+}
+
+/// Steers a terminal, or turns the order of what follows. All of them are in the basic plane.
+fn is_odd(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
 /// `1234567` as `1,234,567`.
@@ -100,6 +116,10 @@ mod tests {
 
     #[test]
     fn names_cannot_steer_the_terminal() {
+        let name = serde_json::json!({ "a": "\u{9b}31m\u{202e}\u{1b}\n数据" });
+        let json = escaped(&format!("{name:#}\n"));
+        assert_eq!(json, "{\n  \"a\": \"\\u009b31m\\u202e\\u001b\\n数据\"\n}\n");
+        assert_eq!(serde_json::from_str::<serde_json::Value>(&json).ok(), Some(name));
         assert_eq!(clean("a\x1b[31m\u{202e}b\n数据"), "a\\u{1b}[31m\\u{202e}b\\u{a}数据");
     }
 }

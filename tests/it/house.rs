@@ -131,6 +131,8 @@ impl TestHouse {
             .env("PATH", "/usr/bin:/bin:/usr/sbin:/sbin")
             .env("TZ", "UTC")
             .env("LISTEN_ADDR", "127.0.0.1:0")
+            // Tests ask more often than people do.
+            .env("RATE_LIMIT_PER_MINUTE", "0")
             .env("CLAUDE_DATA_DIR", &self.claude)
             .env("DATABASE_PATH", &self.database)
             .envs(self.env.iter().map(|(name, value)| (name, value)));
@@ -381,6 +383,11 @@ impl Served {
     /// How it ended.
     pub(crate) fn ended(mut self) -> ExitStatus {
         self.child.wait("the end of the service")
+    }
+
+    /// How it ended, if it has.
+    pub(crate) fn has_ended(&mut self) -> Option<ExitStatus> {
+        self.child.0.try_wait().unwrap()
     }
 
     /// It has not ended, and has not said that something panicked.

@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use crate::parts;
+use crate::wait::{PATIENCE, within};
 
 /// One at a time: tests that change the whole machine.
 pub(crate) fn alone() -> MutexGuard<'static, ()> {
@@ -60,6 +61,60 @@ impl Drop for Mount {
     fn drop(&mut self) {
         // Lazily: a process that is still on its way out must not leave the mount behind.
         assert!(succeeds("umount", [OsStr::new("-l"), self.0.as_os_str()]), "cannot unmount {}", self.0.display());
+    }
+}
+
+/// A share of the machine for one process and its children, taken back when dropped.
+pub(crate) struct Share(Vec<PathBuf>);
+
+impl Share {
+    /// So many hundredths of a processor and so many MiB of memory, swap included; beyond them the kernel kills. `None`,
+    /// and the test is left out, where control groups (<https://docs.kernel.org/admin-guide/cgroup-v1/>) may not be made.
+    pub(crate) fn of(name: &str, percent: u32, mib: u64) -> Option<Self> {
+        let name = format!("ctm-{name}-{}", std::process::id());
+        let limits =
+            [("cpu", "cpu.cfs_quota_us", u64::from(percent) * 1000), ("memory", "memory.limit_in_bytes", mib << 20)];
+        let mut share = Self(Vec::new());
+        for (controller, limit, value) in limits {
+            let dir = Path::new("/sys/fs/cgroup").join(controller).join(&name);
+            let made = std::fs::create_dir(&dir).is_ok();
+            share.0.extend(made.then_some(dir.clone()));
+            if !made || std::fs::write(dir.join(limit), value.to_string()).is_err() {
+                parts::lack("the right to make control groups");
+                return None;
+            }
+        }
+        Some(share)
+    }
+
+    /// What to put before a program so that it has no more than this.
+    pub(crate) fn prefix(&self) -> Vec<String> {
+        let join = "echo $$ > \"$1\"/cgroup.procs && echo $$ > \"$2\"/cgroup.procs && shift 2 && exec \"$@\"";
+        let dirs = self.0.iter().map(|dir| dir.display().to_string());
+        ["/bin/sh", "-c", join, "sh"].map(str::to_owned).into_iter().chain(dirs).collect()
+    }
+
+    /// How often the processor was taken away because the share was used up.
+    pub(crate) fn throttled(&self) -> u64 {
+        let stat = std::fs::read_to_string(self.0[0].join("cpu.stat")).unwrap();
+        let count = stat.lines().find_map(|line| line.strip_prefix("nr_throttled ")).unwrap();
+        count.trim().parse().unwrap()
+    }
+
+    /// The most memory there ever was, caches of the kernel included, in MiB.
+    pub(crate) fn peak_mib(&self) -> u64 {
+        let bytes = std::fs::read_to_string(self.0[1].join("memory.max_usage_in_bytes")).unwrap();
+        bytes.trim().parse::<u64>().unwrap() >> 20
+    }
+}
+
+impl Drop for Share {
+    fn drop(&mut self) {
+        for dir in &self.0 {
+            // It cannot go before the last process in it has gone.
+            let gone = within(PATIENCE, || std::fs::remove_dir(dir).ok());
+            assert!(gone.is_some() || std::thread::panicking(), "{} stays behind", dir.display());
+        }
     }
 }
 

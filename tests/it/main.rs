@@ -3,6 +3,8 @@
 #![cfg(unix)]
 #![expect(clippy::unwrap_used, clippy::panic_in_result_fn, reason = "a test says by a panic that something is wrong")]
 
+mod abuse;
+mod browser;
 mod cli;
 mod corpus;
 mod counts;
@@ -12,8 +14,10 @@ mod fixtures;
 mod house;
 mod inputs;
 mod live;
+mod load;
 mod machine;
 mod parts;
+mod privacy;
 mod prometheus;
 mod scrape;
 mod scribe;

@@ -22,6 +22,8 @@ const SYNTHETIC_MODEL: &str = "<synthetic>";
 
 /// Characters of names that are stored; longer ones are cut.
 pub(super) const LONGEST_ID: usize = 200;
+/// Characters of a working directory; longer ones are cut.
+const LONGEST_CWD: usize = 1024;
 const LONGEST_BRANCH: usize = 250;
 const LONGEST_WORD: usize = 40;
 
@@ -67,6 +69,14 @@ impl Claims {
             speeds: Interner::new(LONGEST_WORD),
             tiers: Interner::new(LONGEST_WORD),
             geos: Interner::new(LONGEST_WORD),
+        }
+    }
+
+    /// Keeps the project of a working directory for later lines that state none.
+    pub(super) fn remember(&mut self, cwd: &str, file: &mut FileContext) {
+        let project = self.projects.fold(cut(cwd, LONGEST_CWD));
+        if file.last_project.as_ref() != Some(&project) {
+            file.last_project = Some(project);
         }
     }
 
@@ -218,7 +228,7 @@ impl Claims {
             Some(session) => self.sessions.get(session),
             None => Arc::clone(&file.session_fallback),
         };
-        let project = match line.cwd.as_deref().or(file.last_cwd.as_deref()) {
+        let project = match line.cwd.as_deref().or(file.last_project.as_deref()) {
             Some(cwd) => self.projects.fold(cwd),
             None => Arc::clone(&file.slug),
         };

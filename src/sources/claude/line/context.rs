@@ -32,9 +32,10 @@ pub struct FileContext {
     /// The nearest earlier time that could be true.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_at: Option<UnixMillis>,
-    /// The nearest earlier working directory, as written.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub last_cwd: Option<Arc<str>>,
+    /// The project of the nearest earlier working directory: this is stored, and where in a project somebody works is
+    /// not. Positions of earlier versions have the directory itself, which is folded when it is used.
+    #[serde(default, skip_serializing_if = "Option::is_none", alias = "last_cwd")]
+    pub last_project: Option<Arc<str>>,
 }
 
 impl FileContext {
@@ -54,14 +55,14 @@ impl FileContext {
             slug: Arc::from(folders.first().map_or("unknown", |slug| slug)),
             modified_at,
             last_at: None,
-            last_cwd: None,
+            last_project: None,
         }
     }
 
     /// Goes on where an earlier read of the same content left off.
     #[must_use]
     pub fn after(self, earlier: &Self) -> Self {
-        Self { last_at: earlier.last_at, last_cwd: earlier.last_cwd.clone(), ..self }
+        Self { last_at: earlier.last_at, last_project: earlier.last_project.clone(), ..self }
     }
 }
 
@@ -126,12 +127,12 @@ mod tests {
         let stored = FileContext {
             stem: Arc::from("old"),
             last_at: Some(UnixMillis(5)),
-            last_cwd: Some(Arc::from("/home/ana")),
+            last_project: Some(Arc::from("/home/ana")),
             ..fresh.clone()
         };
         let stored = serde_json::from_str(&serde_json::to_string(&stored).unwrap()).unwrap();
         let resumed = fresh.clone().after(&stored);
-        assert_eq!((resumed.last_at, resumed.last_cwd.as_deref()), (Some(UnixMillis(5)), Some("/home/ana")));
+        assert_eq!((resumed.last_at, resumed.last_project.as_deref()), (Some(UnixMillis(5)), Some("/home/ana")));
         assert_eq!((resumed.stem, resumed.modified_at), (fresh.stem, UnixMillis(9)));
     }
 }

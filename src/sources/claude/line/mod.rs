@@ -35,8 +35,6 @@ use crate::status::{LineTally, SkipReason};
 
 /// Lines without usage that are no longer than this are checked as a whole; of longer ones, only the ends.
 const CHECKED_WHOLE: usize = 512;
-/// Characters of a working directory; longer ones are cut.
-const LONGEST_CWD: usize = 1024;
 /// No account limit lasts longer; a notice that says so is wrong.
 const LONGEST_LIMIT_MS: i64 = 31 * UnixMillis::DAY;
 
@@ -93,13 +91,13 @@ impl Parser {
         }
     }
 
-    /// Keeps the time and the working directory of a line without usage for later lines that state neither.
-    fn remember(&self, record: &[u8], file: &mut FileContext) {
+    /// Keeps the time and the project of a line without usage for later lines that state neither.
+    fn remember(&mut self, record: &[u8], file: &mut FileContext) {
         if let Some(at) = self.edges.timestamp(record).filter(|at| !time::is_odd(*at, self.now)) {
             file.last_at = Some(at);
         }
         if let Some(cwd) = self.edges.cwd(record) {
-            remember_cwd(&cwd, file);
+            self.claims.remember(&cwd, file);
         }
     }
 
@@ -164,7 +162,7 @@ impl Parser {
         }
         let Some(line) = envelope.with_usage() else { return self.remember(text, file) };
         if let Some(cwd) = line.cwd.as_deref() {
-            remember_cwd(cwd, file);
+            self.claims.remember(cwd, file);
         }
         if Claims::is_notice(&line) {
             if line.is_api_error {
@@ -177,13 +175,6 @@ impl Parser {
         if line.at.is_some_and(|at| !time::is_odd(at, self.now)) {
             file.last_at = line.at;
         }
-    }
-}
-
-fn remember_cwd(cwd: &str, file: &mut FileContext) {
-    let cwd = cut(cwd, LONGEST_CWD);
-    if file.last_cwd.as_deref() != Some(cwd) {
-        file.last_cwd = Some(Arc::from(cwd));
     }
 }
 

@@ -124,7 +124,7 @@ fn that_are_too_long_are_cut() {
     assert_eq!(usage.request_id.as_deref().map(length), Some(200));
     let mut file = file("-p/x.jsonl");
     parse_in(&mut file, &[line(&members, "", "")]);
-    assert_eq!(file.last_cwd.as_deref().map(length), Some(1024));
+    assert_eq!(file.last_project.as_deref().map(length), Some(1024));
     let cost = format!(r#"{{"type":"cost-state","totalCostUSD":1,"sessionId":"{long}"}}"#);
     assert_eq!(parse(&[cost]).reported_costs[0].session, owner.session);
     assert_eq!([&usage.speed, &usage.tier, &usage.geo].map(|word| word.as_deref().map(length)), [Some(40); 3]);
