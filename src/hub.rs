@@ -12,6 +12,8 @@ use tokio::sync::{broadcast, watch};
 use crate::event::{Change, QuerySource, Tally, UnixMillis};
 use crate::status::{HouseStatus, SourceStatus, SourceTotals};
 
+pub use crate::status::{BUCKETS, Histogram};
+
 /// Everything that is known at one revision. Immutable.
 #[derive(Clone, Debug, Default)]
 pub struct Snapshot {
@@ -48,24 +50,6 @@ pub struct IngestTotals {
     pub commit_seconds: Histogram,
     /// Time from writing a line to having it committed.
     pub lag_seconds: Histogram,
-}
-
-/// A histogram over [`BUCKETS`].
-#[derive(Clone, Debug, Default)]
-pub struct Histogram {
-    pub counts: [u64; BUCKETS.len() + 1],
-    pub sum: f64,
-}
-
-/// Upper bounds in seconds.
-pub const BUCKETS: [f64; 10] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2.5, 10.0];
-
-impl Histogram {
-    pub fn observe(&mut self, seconds: f64) {
-        let place = BUCKETS.iter().position(|bound| seconds <= *bound).unwrap_or(BUCKETS.len());
-        self.counts[place] += 1;
-        self.sum += seconds;
-    }
 }
 
 /// What the store says of itself.
@@ -105,6 +89,7 @@ pub type Statuses = Arc<BTreeMap<&'static str, Arc<SourceStatus>>>;
 pub struct Hub {
     now: Arc<ArcSwap<Snapshot>>,
     commits: broadcast::Sender<Arc<Commit>>,
+    pulse: watch::Sender<u64>,
     statuses: Statuses,
     house: Arc<HouseStatus>,
     closing: Arc<watch::Sender<bool>>,
@@ -117,8 +102,15 @@ const LAG: usize = 64;
 impl Hub {
     pub fn new(first: Snapshot, statuses: Statuses) -> Self {
         let now = Arc::new(ArcSwap::from_pointee(first));
-        let closing = Arc::new(watch::Sender::new(false));
-        Self { now, commits: broadcast::channel(LAG).0, statuses, house: Arc::default(), closing, costs: true }
+        Self {
+            now,
+            commits: broadcast::channel(LAG).0,
+            pulse: watch::Sender::new(0),
+            statuses,
+            house: Arc::default(),
+            closing: Arc::new(watch::Sender::new(false)),
+            costs: true,
+        }
     }
 
     /// The user wants no money shown anywhere (`ENABLE_COST_ESTIMATION=false`).
@@ -149,6 +141,7 @@ impl Hub {
     /// Shows a new snapshot and wakes whoever listens. Only the spine calls this.
     pub fn publish(&self, commit: Commit) {
         self.now.store(Arc::clone(&commit.snapshot));
+        self.pulse.send_replace(commit.snapshot.revision);
         if self.commits.receiver_count() > 0 && self.commits.send(Arc::new(commit)).is_err() {
             // The last listener has just left.
         }
@@ -163,6 +156,11 @@ impl Hub {
     pub async fn close(&self) {
         self.closing.send_replace(true);
         self.closing.closed().await;
+    }
+
+    /// Changes with every commit, and holds its revision: for whoever reads the history and need not carry changes.
+    pub fn pulse(&self) -> watch::Receiver<u64> {
+        self.pulse.subscribe()
     }
 
     /// Starts listening.

@@ -11,6 +11,7 @@ use crate::clock::Clock;
 use crate::event::UnixMillis;
 use crate::hub::{Commit, Hub, IngestTotals};
 use crate::plugin::{SourceMessage, Stop};
+use crate::slow::slow;
 use crate::store::{LogLength, Store, StoreError};
 
 /// A transaction ends when it holds this many claims: enough to make commits rare in a first read, and few enough for
@@ -31,10 +32,18 @@ const QUIET: Duration = Duration::from_millis(300);
 /// How often detail that has grown too old is looked for.
 const RETENTION_EVERY: Duration = Duration::from_secs(86_400);
 
+/// Something small to do on the writing connection, such as to move a delivery's cursor. An error that it gives is the
+/// spine's: damage is recovered from.
+pub type Job = Box<dyn FnOnce(&mut Store) -> Result<(), StoreError> + Send>;
+
+/// How many jobs may wait. Whoever has one waits for it, so there are never more than there are deliveries and requests.
+pub const JOBS: usize = 256;
+
 /// What the spine works with.
 pub struct Ingest {
     pub store: Store,
     pub inbox: Receiver<(&'static str, SourceMessage)>,
+    pub jobs: Receiver<Job>,
     pub hub: Hub,
     pub clock: Clock,
     pub stop: Stop,
@@ -73,10 +82,11 @@ struct Spine {
 impl Ingest {
     /// Works until every source has hung up, and gives the store back. An error is one that trying again won't mend.
     pub fn run(self) -> Result<Store, StoreError> {
-        let Self { store, inbox, hub, clock, stop, awaited, damage, upkeep } = self;
+        let Self { store, inbox, jobs, hub, clock, stop, awaited, damage, upkeep } = self;
         let totals = IngestTotals::default();
         let mut spine = Spine { store, hub, clock, stop, awaited, totals, trouble: None, upkeep, pruned_at: None };
         spine.publish(None)?;
+        let mut jobs = jobs;
         let hourly = if upkeep.enabled { tick(Duration::from_secs(3_600)) } else { never() };
         loop {
             let quiet = if spine.store.log_length() == LogLength::Short { never() } else { after(QUIET) };
@@ -86,6 +96,14 @@ impl Ingest {
                     Ok(reason) => return Err(StoreError::Corrupt { path: spine.store.path().to_owned(), reason }),
                     Err(_) => inbox.recv(),
                 },
+                recv(jobs) -> job => {
+                    // Between two commits, so that nobody has to wait for a lock.
+                    match job {
+                        Ok(job) => spine.work(job)?,
+                        Err(_) => jobs = never(),
+                    }
+                    continue;
+                }
                 recv(quiet) -> _ => {
                     spine.fold_log();
                     continue;
@@ -144,6 +162,7 @@ impl Spine {
             let started = Instant::now();
             match self.store.commit(messages, self.clock.now()) {
                 Ok(committed) => {
+                    slow("storing what was read", started);
                     self.totals.commits += 1;
                     self.totals.commit_seconds.observe(started.elapsed().as_secs_f64());
                     self.totals.last_commit_at = Some(self.clock.now());
@@ -165,7 +184,8 @@ impl Spine {
                 }
                 Err(error) if error.is_passing() => {
                     if self.trouble.is_none() {
-                        tracing::error!(%error, "cannot store what was read; will try again until it works");
+                        let after_ms = started.elapsed().as_millis();
+                        tracing::error!(%error, after_ms, "cannot store what was read; will try again until it works");
                     }
                     self.trouble = Some(error.to_string());
                     // On a full disk this may make room.
@@ -178,6 +198,20 @@ impl Spine {
                 return Ok(false);
             }
             pause = (pause * 2).min(Duration::from_secs(10));
+        }
+    }
+
+    fn work(&mut self, job: Job) -> Result<(), StoreError> {
+        match job(&mut self.store) {
+            Err(StoreError::Corrupt { reason, .. }) => {
+                Err(StoreError::Corrupt { path: self.store.path().to_owned(), reason })
+            }
+            // Whoever asked has been told.
+            Err(error) => {
+                tracing::debug!(%error, "a job on the database failed");
+                Ok(())
+            }
+            Ok(()) => Ok(()),
         }
     }
 

@@ -9,16 +9,17 @@
 //! - [`store`]: the history in SQLite. The only place that knows what a table is.
 //! - [`hub`]: the present totals for any number of readers.
 //! - [`stats`]: how totals look as JSON, to the API and to sinks.
-//! - [`sinks`]: where usage goes to.
+//! - [`deliver`], [`sinks`]: who sees to it that nothing is lost on the way out; where usage goes to.
 //! - [`route`], [`web`]: how a part answers at a path; the HTTP server, the API and the pages.
 //! - [`config`], [`cli`], [`app`]: settings, commands, and the wiring of all of it.
 //! - [`platform`], [`synthetic`]: what differs between operating systems; made-up transcripts with the truth beside them.
-//! - [`version`]: which build this is.
+//! - [`version`], [`slow`]: which build this is; what took too long.
 
 pub mod app;
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod deliver;
 pub mod event;
 pub mod hub;
 pub mod ingest;
@@ -28,6 +29,7 @@ pub mod plugin;
 pub mod pricing;
 pub mod route;
 pub mod sinks;
+pub mod slow;
 pub mod sources;
 pub mod stats;
 pub mod status;

@@ -53,6 +53,19 @@ pub fn create_private_file(path: &Path) -> io::Result<File> {
     options.open(path)
 }
 
+/// Opens a file for appending, and makes it for its owner alone (0600) if it is not there. What is no regular file is
+/// not written to.
+pub fn append_private_file(path: &Path) -> io::Result<File> {
+    let mut options = File::options();
+    options.append(true).create(true);
+    system::make_private_file(&mut options);
+    let file = options.open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
+    }
+    Ok(file)
+}
+
 /// Takes all rights to an existing file from everybody but its owner (0600). Windows inherits them from the directory.
 pub fn restrict_file(path: &Path) -> io::Result<()> {
     system::restrict(path)
@@ -77,6 +90,11 @@ pub fn replace_private_file(path: &Path, content: &[u8]) -> io::Result<()> {
     io::Write::write_all(&mut file, content)?;
     file.sync_all()?;
     std::fs::rename(&new, path)
+}
+
+/// Lets this process have as many files and sockets open as it may, rather than as many as is usual.
+pub fn raise_open_files() -> io::Result<()> {
+    system::raise_open_files()
 }
 
 /// What a path is mounted on.
@@ -227,6 +245,13 @@ mod system {
         options.mode(0o600);
     }
 
+    pub(super) fn raise_open_files() -> io::Result<()> {
+        use rustix::process::{Resource, getrlimit, setrlimit};
+        let mut limit = getrlimit(Resource::Nofile);
+        limit.current = limit.maximum;
+        Ok(setrlimit(Resource::Nofile, limit)?)
+    }
+
     pub(super) fn restrict(path: &Path) -> io::Result<()> {
         std::fs::set_permissions(path, Permissions::from_mode(0o600))
     }
@@ -293,6 +318,10 @@ mod system {
     pub(super) fn make_private_dir(_builder: &mut DirBuilder) {}
 
     pub(super) fn make_private_file(_options: &mut OpenOptions) {}
+
+    pub(super) fn raise_open_files() -> io::Result<()> {
+        Ok(())
+    }
 
     pub(super) fn restrict(_path: &Path) -> io::Result<()> {
         Ok(())

@@ -1,7 +1,11 @@
 //! What a source and a sink are, and what the house hands to them. The one erasure of their types is here.
 //!
 //! A source turns somebody's files into [`SourceMessage`]s and knows nothing of who counts them; a sink reads the hub
-//! and knows nothing of files. `build` checks its settings and opens nothing; `run` opens, works and ends on `stop`.
+//! or is handed changes, and knows nothing of files. `build` checks settings and opens nothing. Sinks are in
+//! [`sink`], everything of whose is reachable from here, too.
+
+mod sink;
+mod time;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -12,8 +16,13 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::clock::Clock;
 use crate::event::{TokenCounts, UnixMillis, UsageRecord};
-use crate::hub::Hub;
 use crate::status::{LineTally, RootStatus, SourceStatus};
+
+pub use sink::{
+    AnyDelivery, Batch, BuiltSink, Delivery, Follower, FollowerContext, History, Local, NamedDelivery, Outcome, Pace,
+    Parts, Routes, Secret, SecretRef, Setup, Sink, SinkFactory, Wants,
+};
+pub use time::Time;
 
 /// How far one item of a source (a file, a database) has been read, and how to recognise it. It is committed in the
 /// transaction that stores what was read up to there. A source that rewrites a file whole stores its size as `offset`
@@ -262,8 +271,36 @@ pub trait Source: Sized + Send + 'static {
 pub enum BuildError {
     #[error("{0}")]
     Settings(String),
+    /// The same, with the key that is to blame.
+    #[error("{words}")]
+    At { key: String, words: String },
     #[error("{}", .0.message())]
     Parse(#[from] toml::de::Error),
+}
+
+impl BuildError {
+    /// What is wrong with one key of the section.
+    pub fn at(key: &str, words: impl Into<String>) -> Self {
+        Self::At { key: key.to_owned(), words: words.into() }
+    }
+
+    /// The key that is to blame, with dots for tables inside the section, if it is one.
+    pub fn key(&self) -> Option<String> {
+        match self {
+            Self::Settings(_) => None,
+            Self::At { key, .. } => Some(key.clone()),
+            Self::Parse(error) => {
+                // A wrong value is told of with the keys that lead to it, an unknown field by its name alone.
+                let text = error.to_string();
+                let path = text.split("in `").nth(1).and_then(|rest| rest.split('`').next());
+                let field = error.message().strip_prefix("unknown field `").and_then(|rest| rest.split('`').next());
+                match (path, field) {
+                    (Some(path), Some(field)) if !path.ends_with(field) => Some(format!("{path}.{field}")),
+                    (path, field) => path.or(field).map(str::to_owned),
+                }
+            }
+        }
+    }
 }
 
 /// A source, ready to run, without its type.
@@ -287,50 +324,6 @@ impl SourceFactory {
                 Ok(Box::new(move |ctx| source.run(ctx)))
             },
             probe: |table, settings| Ok(S::build(table.try_into()?, settings)?.probe()),
-        }
-    }
-}
-
-/// HTTP routes that a part adds to the server.
-pub type Routes = Vec<crate::route::Route>;
-
-/// Somewhere that usage goes to. A follower reads the hub: a snapshot first, then each change.
-pub trait Sink: Sized + Send + 'static {
-    /// The `type = "…"` of its section in the configuration.
-    const KIND: &'static str;
-    /// The section a user copies; a test builds it.
-    const SAMPLE: &'static str;
-    type Config: DeserializeOwned;
-
-    /// Checks the settings; opens nothing.
-    fn build(config: Self::Config) -> Result<Self, BuildError>;
-
-    /// What it serves over the house's own HTTP server.
-    fn routes(&self, hub: &Hub) -> Routes;
-}
-
-/// How the house makes sinks it has no name for.
-pub struct SinkFactory {
-    pub kind: &'static str,
-    pub sample: &'static str,
-    pub build: fn(toml::Table, &Hub) -> Result<BuiltSink, BuildError>,
-}
-
-/// A sink, ready to serve, without its type.
-pub struct BuiltSink {
-    pub kind: &'static str,
-    pub routes: Routes,
-}
-
-impl SinkFactory {
-    pub const fn of<S: Sink>() -> Self {
-        Self {
-            kind: S::KIND,
-            sample: S::SAMPLE,
-            build: |table, hub| {
-                let sink = S::build(table.try_into()?)?;
-                Ok(BuiltSink { kind: S::KIND, routes: sink.routes(hub) })
-            },
         }
     }
 }

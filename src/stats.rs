@@ -13,7 +13,6 @@ use crate::hub::Snapshot;
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct Current {
     /// By model as the transcripts write it.
-    #[schema(value_type = BTreeMap<String, Row>)]
     pub models: BTreeMap<Arc<str>, Row>,
     pub totals: Totals,
     /// Everything that was on disk at the start has been read; until then the numbers are still growing towards it.

@@ -1,12 +1,16 @@
 //! What running parts show of themselves: written by the part, read by health, metrics and pages. Counts and short
 //! words; never content.
 
+mod sink;
+
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde::{Deserialize, Serialize};
+
+pub use sink::{GRACE_MS, SinkFailures, SinkReport, SinkRole, SinkState, SinkStatus};
 
 /// Why a line, or a part of it, was not taken as it stood. A closed set: it is a metric label.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -157,6 +161,7 @@ impl SourceStatus {
 pub struct HouseStatus {
     process: Mutex<Option<ProcessSample>>,
     requests: Mutex<BTreeMap<(&'static str, &'static str), u64>>,
+    sinks: Mutex<BTreeMap<String, Arc<SinkStatus>>>,
     login_failures: AtomicU64,
     rate_limited: AtomicU64,
     pub websocket: WebSocketStatus,
@@ -226,5 +231,34 @@ impl HouseStatus {
     /// Answered requests by route template and class of the status code.
     pub fn requests(&self) -> BTreeMap<(&'static str, &'static str), u64> {
         self.requests.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Shows a sink from now on.
+    pub fn add_sink(&self, id: String, status: Arc<SinkStatus>) {
+        self.sinks.lock().unwrap_or_else(PoisonError::into_inner).insert(id, status);
+    }
+
+    /// How every sink is doing, by id. `head` is the newest revision, `now` in milliseconds since 1970.
+    pub fn sinks(&self, head: u64, now: i64) -> Vec<SinkReport> {
+        let sinks = self.sinks.lock().unwrap_or_else(PoisonError::into_inner);
+        sinks.values().map(|status| status.report(head, now)).collect()
+    }
+}
+
+/// A histogram over [`BUCKETS`].
+#[derive(Clone, Debug, Default)]
+pub struct Histogram {
+    pub counts: [u64; BUCKETS.len() + 1],
+    pub sum: f64,
+}
+
+/// Upper bounds in seconds.
+pub const BUCKETS: [f64; 10] = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 2.5, 10.0];
+
+impl Histogram {
+    pub fn observe(&mut self, seconds: f64) {
+        let place = BUCKETS.iter().position(|bound| seconds <= *bound).unwrap_or(BUCKETS.len());
+        self.counts[place] += 1;
+        self.sum += seconds;
     }
 }

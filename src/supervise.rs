@@ -4,7 +4,7 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::thread::JoinHandle;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crate::clock::Clock;
 use crate::plugin::{BuiltSource, Outbox, SourceContext, SourceFactory, SourceSettings, Stop};
@@ -46,6 +46,7 @@ impl Configured {
         let kind = self.factory.kind;
         let mut pause = FIRST_PAUSE;
         while !around.stop.is_set() {
+            let started = Instant::now();
             let error = match self.run_once(out, around) {
                 Ok(()) => return,
                 Err(error) => error,
@@ -53,7 +54,13 @@ impl Configured {
             if around.stop.is_set() {
                 return;
             }
-            tracing::error!(source = kind, error = format!("{error:#}"), "the source failed; starting it again");
+            let after_ms = started.elapsed().as_millis();
+            tracing::error!(
+                source = kind,
+                error = format!("{error:#}"),
+                after_ms,
+                "the source failed; starting it again"
+            );
             self.status.update(|words| words.last_error = Some(format!("{error:#}")));
             if around.once || around.stop.sleep(pause) {
                 return;

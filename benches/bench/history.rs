@@ -14,6 +14,7 @@ pub(crate) fn measure(report: &mut Report) {
     let place = Run::new();
     run(place.ours(&corpus.root, &["ingest"]));
     per_response(&place.database(), report);
+    crate::questions::measure(&place.database(), report);
     let (_served, address) = place.serve(&corpus.root);
     let agent = ureq::Agent::new_with_defaults();
     for question in QUESTIONS {

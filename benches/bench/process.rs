@@ -28,7 +28,12 @@ impl Run {
     /// Our program over a data directory.
     pub(crate) fn ours(&self, claude: &Path, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_claude-token-monitor"));
-        command.args(args).env_clear().env("HOME", self.dir.path()).env("LISTEN_ADDR", "127.0.0.1:0");
+        command
+            .args(args)
+            .env_clear()
+            .env("HOME", self.dir.path())
+            .env("LISTEN_ADDR", "127.0.0.1:0")
+            .env("RATE_LIMIT_PER_MINUTE", "0");
         command.env("CLAUDE_DATA_DIR", claude).env("DATABASE_PATH", self.database());
         command
     }

@@ -11,8 +11,9 @@ use super::AppError;
 use super::plugins::configured_sources;
 use crate::clock::Clock;
 use crate::config::Settings;
+use crate::deliver::Ledger;
 use crate::hub::{Hub, Statuses};
-use crate::ingest::{Ingest, Upkeep};
+use crate::ingest::{Ingest, JOBS, Job, Upkeep};
 use crate::plugin::{Outbox, SourceMessage, Stop, Stopper};
 use crate::pricing::PriceTable;
 use crate::store::{OpenOptions, Opened, Readers, Store, StoreError};
@@ -35,6 +36,8 @@ pub struct Counting {
     pub hub: Hub,
     pub readers: Readers,
     pub prices: Arc<PriceTable>,
+    /// The way to the writing connection.
+    pub ledger: Ledger,
     thread: JoinHandle<Result<(), StoreError>>,
     stopper: Stopper,
     /// Set once the spine has ended, which it does by itself only on an error or when it reads once.
@@ -70,6 +73,7 @@ impl Counting {
         let readers = Readers::new(&options.path);
         let (stopper, stop) = Stopper::new();
         let (at_end, ended) = Stopper::new();
+        let (to_jobs, jobs) = crossbeam_channel::bounded(JOBS);
         let spine = SpineThread {
             options,
             prices: Arc::clone(&prices),
@@ -78,6 +82,7 @@ impl Counting {
             readers: readers.clone(),
             clock: clock.clone(),
             stop,
+            jobs,
             mode,
             upkeep: Upkeep {
                 retention_days: settings.retention_days,
@@ -93,7 +98,7 @@ impl Counting {
                 spine.run(store, unchecked)
             })
             .context("starting the ingest thread")?;
-        Ok(Self { hub, readers, prices, thread, stopper, ended })
+        Ok(Self { hub, readers, prices, ledger: Ledger::new(to_jobs), thread, stopper, ended })
     }
 
     /// Stops reading and begins to store what is held; [`Counting::stop`] waits for it.
@@ -147,6 +152,7 @@ struct SpineThread {
     readers: Readers,
     clock: Clock,
     stop: Stop,
+    jobs: crossbeam_channel::Receiver<Job>,
     mode: Mode,
     upkeep: Upkeep,
 }
@@ -193,6 +199,7 @@ impl SpineThread {
         let ingest = Ingest {
             store,
             inbox,
+            jobs: self.jobs.clone(),
             hub: self.hub.clone(),
             clock: self.clock.clone(),
             stop: self.stop.clone(),

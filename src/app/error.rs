@@ -1,6 +1,6 @@
 //! What ends the program with an error.
 
-use crate::config::ConfigError;
+use crate::config::{ConfigError, Settings};
 use crate::plugin::BuildError;
 use crate::pricing::PriceError;
 use crate::store::StoreError;
@@ -14,10 +14,10 @@ pub enum AppError {
     Store(#[from] StoreError),
     #[error("[[prices]] in the configuration: {0}")]
     Prices(#[from] PriceError),
-    #[error("[{section}] in the configuration: {reason}")]
-    Plugin { section: String, reason: BuildError },
-    #[error("[{section}] in the configuration: there is no such {what}; known: {known}")]
-    UnknownPlugin { section: String, what: &'static str, known: String },
+    #[error("{place}: [{section}]: {reason}")]
+    Plugin { section: String, place: String, reason: Box<BuildError> },
+    #[error("{place}: [{section}]: there is no such {what}; known: {known}")]
+    UnknownPlugin { section: String, place: String, what: &'static str, known: String },
     #[error(transparent)]
     Settings(#[from] ConfigError),
     #[error("{key}: {reason}")]
@@ -36,4 +36,21 @@ pub enum AppError {
     Listen { address: std::net::SocketAddr, reason: String },
     #[error("{0:#}")]
     Other(#[from] anyhow::Error),
+}
+
+impl AppError {
+    /// What is wrong with a plugin's section, with the place in the file if a file says it.
+    pub(crate) fn plugin(settings: &Settings, section: String, reason: BuildError) -> Self {
+        let place = place(settings, &section, reason.key().as_deref());
+        Self::Plugin { section, place, reason: Box::new(reason) }
+    }
+
+    pub(crate) fn unknown_plugin(settings: &Settings, section: String, what: &'static str, known: String) -> Self {
+        let place = place(settings, &section, Some("type"));
+        Self::UnknownPlugin { section, place, what, known }
+    }
+}
+
+fn place(settings: &Settings, section: &str, key: Option<&str>) -> String {
+    settings.place(section, key).unwrap_or_else(|| "the configuration".to_owned())
 }

@@ -13,27 +13,39 @@ use anyhow::Context;
 
 pub use counting::{Counting, Mode, open_options, price_table};
 pub use error::AppError;
+pub use plugins::{SinkTarget, sink_targets};
 pub use security::tokens;
 
 use crate::clock::Clock;
 use crate::config::Settings;
-use crate::hub::{Hub, Snapshot, Statuses};
-use crate::plugin::{Stop, Stopper};
+use crate::deliver::{self, House};
+use crate::plugin::{SinkFactory, Stop, Stopper};
 use crate::web::server::ConnectionLimits;
 use crate::web::tls::Tls;
 use crate::web::{self, WebSettings, WebState};
 
-/// Counts and serves until SIGINT or SIGTERM. `watch` is shown the counting as it begins.
-pub fn serve(settings: &Settings, clock: &Clock, demo: bool, watch: impl FnOnce(&Counting)) -> Result<(), AppError> {
+/// Counts and serves until SIGINT or SIGTERM. `more` are kinds of sinks beside those that are compiled in; `watch` is
+/// shown the counting as it begins.
+pub fn serve(
+    settings: &Settings,
+    clock: &Clock,
+    demo: bool,
+    more: &'static [SinkFactory],
+    watch: impl FnOnce(&Counting),
+) -> Result<(), AppError> {
     // What is wrong with settings or the address is said before the history is opened or even made.
-    drop(plugins::sink_routes(settings, &Hub::new(Snapshot::default(), Statuses::default()))?);
+    let sinks = plugins::configured_sinks(settings, clock, more)?;
     security::check_open(settings)?;
+    // Each live connection is one; the usual limit is for interactive programs.
+    if let Err(error) = crate::platform::raise_open_files() {
+        tracing::debug!(%error, "the limit of open files stays as it is");
+    }
     let listener = listen(settings)?;
     let bound = listener.local_addr().context("asking for the address that is listened on")?;
     let web = Arc::new(security::web_settings(settings, bound, demo)?);
     let mut counting = Counting::start(settings, clock, Mode::Follow)?;
     watch(&counting);
-    let served = serve_counted(settings, clock, web, listener, &mut counting);
+    let served = serve_counted(clock, web, listener, &mut counting, sinks);
     let stopped = counting.stop();
     served.and(stopped)
 }
@@ -55,14 +67,13 @@ fn listen(settings: &Settings) -> Result<TcpListener, AppError> {
 }
 
 fn serve_counted(
-    settings: &Settings,
     clock: &Clock,
     web: Arc<WebSettings>,
     listener: TcpListener,
     counting: &mut Counting,
+    sinks: Vec<deliver::Configured>,
 ) -> Result<(), AppError> {
     let bound = listener.local_addr().context("asking for the address that is listened on")?;
-    let routes = plugins::sink_routes(settings, &counting.hub)?;
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(2)
         .max_blocking_threads(8)
@@ -83,24 +94,32 @@ fn serve_counted(
         );
         let open = !state.auth.is_on();
         let renewing = tls.map(|tls| tokio::spawn(renew(tls, stop.clone())));
-        let server = tokio::spawn(web::serve(listener, state, routes, stop.clone()));
+        let house = House {
+            hub: counting.hub.clone(),
+            readers: counting.readers.clone(),
+            ledger: counting.ledger.clone(),
+            clock: clock.clone(),
+            stop: stop.clone(),
+        };
+        let mut sinks = deliver::start(sinks, &house).context("starting the sinks")?;
+        let server = tokio::spawn(web::serve(listener, state, std::mem::take(&mut sinks.routes), stop.clone()));
         tracing::info!("listening on {scheme}://{bound}");
         if open && !bound.ip().to_canonical().is_loopback() {
             tracing::warn!("other machines can reach this address, and nobody is asked for a password");
         }
         wait_for_the_end(counting).await?;
-        // Both ends at once: the store works while the last answers leave.
-        counting.begin_stop();
         stopper.stop();
         if let Some(renewing) = renewing {
             renewing.await.context("ending the watch on the certificate")?;
         }
+        // The spine last: what has just arrived somewhere is to be remembered. The server ends meanwhile.
         let goodbye = tokio::time::timeout(ConnectionLimits::default().drain_time, counting.hub.close());
-        let (served, gone) = tokio::join!(server, goodbye);
+        let ((), gone) = tokio::join!(sinks.stopped(), goodbye);
         if gone.is_err() {
             tracing::info!("closing live connections that did not end in time");
         }
-        served.context("ending the server")?
+        counting.begin_stop();
+        server.await.context("ending the server")?
     });
     runtime.shutdown_timeout(Duration::from_millis(500));
     Ok(served?)

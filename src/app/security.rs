@@ -90,7 +90,7 @@ pub fn tokens(settings: &Settings) -> Result<Tokens, AppError> {
     Ok(Tokens::new(&jwt_secret(settings)?, password.version()))
 }
 
-fn refused<'a>(setting: &'a SecretSetting) -> impl Fn(String) -> AppError + 'a {
+fn refused(setting: &SecretSetting) -> impl Fn(String) -> AppError + '_ {
     |reason| AppError::Setting { key: setting.key(), reason }
 }
 

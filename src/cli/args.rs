@@ -94,7 +94,7 @@ pub struct ServeArgs {
     #[arg(long)]
     pub no_watch: bool,
 
-    /// Address that people use, where that is a proxy's: https://HOST[:PORT]
+    /// Address that people use, where that is a proxy's, such as `https://monitor.example.org`
     #[arg(long, value_name = "URL")]
     pub public_url: Option<String>,
 
@@ -149,6 +149,9 @@ pub enum Command {
     /// Make what a login needs: the password's hash, tokens for programs
     #[command(subcommand)]
     Auth(AuthCommand),
+    /// See how deliveries are doing, and pause, resume or repeat them
+    #[command(subcommand)]
+    Sinks(SinksCommand),
 
     /// Ask a running server whether it is ready; for containers and scripts
     Healthcheck(HealthcheckArgs),
@@ -230,7 +233,7 @@ pub enum PricingCommand {
 /// What can be made for a login.
 #[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
 pub enum AuthCommand {
-    /// Ask for a new password, or read it from standard input, and print its hash for MONITOR_PASSWORD_HASH
+    /// Ask for a new password, or read it from standard input, and print its hash for `MONITOR_PASSWORD_HASH`
     Hash,
 
     /// Print a token that a program can show as `Authorization: Bearer TOKEN`
@@ -239,6 +242,46 @@ pub enum AuthCommand {
         #[arg(long, value_name = "MINUTES", default_value_t = 1440, value_parser = clap::value_parser!(u32).range(1..=527_040))]
         ttl: u32,
     },
+}
+
+/// What can be done with sinks.
+#[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
+pub enum SinksCommand {
+    /// List all sinks with what they have sent and what waits
+    List {
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+
+    /// Send again from somewhere, or say what to send to a target that has changed
+    Replay {
+        id: String,
+
+        /// `now`, `beginning`, a date, or a revision
+        #[arg(long, value_name = "START")]
+        from: String,
+    },
+
+    /// List what a receiver has refused for good, newest first
+    DeadLetters {
+        /// Only of this sink
+        id: Option<String>,
+
+        /// At most so many
+        #[arg(long, default_value_t = 100)]
+        limit: usize,
+
+        /// Print JSON
+        #[arg(long)]
+        json: bool,
+    },
+
+    /// Send nothing until `resume`; what comes meanwhile is kept
+    Pause { id: String },
+
+    /// Go on, and try at once what waits for its next try
+    Resume { id: String },
 }
 
 /// What `healthcheck` can be told.
@@ -375,6 +418,12 @@ mod tests {
         check("auth hash", &Command::Auth(AuthCommand::Hash));
         check("auth token", &Command::Auth(AuthCommand::Token { ttl: 1440 }));
         check("auth token --ttl 5", &Command::Auth(AuthCommand::Token { ttl: 5 }));
+        let from = "2026-01-31".to_owned();
+        check("sinks replay hook --from 2026-01-31", &Command::Sinks(SinksCommand::Replay { id: "hook".into(), from }));
+        check(
+            "sinks dead-letters --limit 5",
+            &Command::Sinks(SinksCommand::DeadLetters { id: None, limit: 5, json: false }),
+        );
         check("healthcheck", &Command::Healthcheck(HealthcheckArgs { url: None }));
         check("config show --json", &Command::Config(ConfigCommand::Show { json: true }));
     }

@@ -67,7 +67,7 @@ fn probe(settings: &Settings) -> Result<Vec<(&'static str, RootStatus)>, AppErro
     for factory in SOURCES {
         let table = settings.sources.get(factory.kind).cloned().unwrap_or_default();
         let found = (factory.probe)(table, &settings.source_settings())
-            .map_err(|reason| AppError::Plugin { section: format!("sources.{}", factory.kind), reason })?;
+            .map_err(|reason| AppError::plugin(settings, format!("sources.{}", factory.kind), reason))?;
         roots.extend(found.into_iter().map(|root| (factory.kind, root)));
     }
     Ok(roots)

@@ -13,6 +13,7 @@ mod pricing;
 mod progress;
 mod request;
 mod serve;
+mod sinks;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -20,6 +21,7 @@ use std::process::ExitCode;
 use crate::app::AppError;
 use crate::clock::Clock;
 use crate::config::{ConfigError, Flags, Settings, SystemVars};
+use crate::plugin::SinkFactory;
 use crate::store::{StoreError, backup_path};
 use args::{Cli, Command, ConfigCommand, DbCommand, DoctorArgs, HealthcheckArgs, PricingCommand};
 
@@ -32,6 +34,11 @@ const UNUSABLE: u8 = 78;
 
 /// Reads the command line, does what it says, and gives the program's exit code.
 pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
+    run_with(args, &[])
+}
+
+/// The same with sinks of one's own beside those that are compiled in; see `examples/custom_sink.rs`.
+pub fn run_with(args: impl IntoIterator<Item = OsString>, more: &'static [SinkFactory]) -> ExitCode {
     let cli = match Cli::read(args) {
         Ok(cli) => cli,
         Err(error) => {
@@ -40,7 +47,7 @@ pub fn run(args: impl IntoIterator<Item = OsString>) -> ExitCode {
             return ExitCode::from(u8::try_from(error.exit_code()).unwrap_or(FAILED));
         }
     };
-    match execute(&cli) {
+    match execute(&cli, more) {
         Ok(true) => ExitCode::SUCCESS,
         Ok(false) => ExitCode::from(NOT_WELL),
         Err(error) => {
@@ -61,6 +68,8 @@ enum CliError {
     #[error(transparent)]
     Config(#[from] ConfigError),
     #[error(transparent)]
+    LogFile(#[from] logging::LogFileError),
+    #[error(transparent)]
     App(#[from] AppError),
     #[error("{0}")]
     Output(#[from] std::io::Error),
@@ -70,6 +79,7 @@ impl CliError {
     fn exit_code(&self) -> u8 {
         match self {
             Self::Config(_)
+            | Self::LogFile(_)
             | Self::App(
                 AppError::Prices(_)
                 | AppError::Plugin { .. }
@@ -93,17 +103,22 @@ impl CliError {
 }
 
 /// `false`: done, and the answer is no.
-fn execute(cli: &Cli) -> Result<bool, CliError> {
+fn execute(cli: &Cli, more: &'static [SinkFactory]) -> Result<bool, CliError> {
     let clock = Clock::system();
     let load = || -> Result<Settings, CliError> {
         let (settings, _) = Settings::load(&cli.flags(), &SystemVars)?;
-        logging::start(&settings, cli.global.quiet);
+        let _to_standard_error = logging::start(&settings, cli.global.quiet, false)?;
         Ok(settings)
     };
+    let counting = |run: &dyn Fn(&Settings) -> Result<(), AppError>| -> Result<(), CliError> {
+        let (settings, _) = Settings::load(&cli.flags(), &SystemVars)?;
+        let logs = logging::start(&settings, cli.global.quiet, true)?;
+        run(&settings).inspect_err(|error| logs.fatal(&error.to_string())).map_err(CliError::App)
+    };
     match &cli.command {
-        Command::Serve(args) if args.demo => serve::run_demo(&load()?, &clock)?,
-        Command::Serve(_) => serve::run(&load()?, &clock)?,
-        Command::Ingest => serve::ingest(&load()?, &clock)?,
+        Command::Serve(args) if args.demo => counting(&|settings| serve::run_demo(settings, &clock, more))?,
+        Command::Serve(_) => counting(&|settings| serve::run(settings, &clock, more))?,
+        Command::Ingest => counting(&|settings| serve::ingest(settings, &clock))?,
         Command::Doctor(DoctorArgs { print_claude_dir: true, .. }) => return Ok(doctor::print_directories(&load()?)?),
         Command::Doctor(DoctorArgs { json, .. }) => return Ok(doctor::run(&load()?, *json)?),
         Command::Db(command) => db_command(&load()?, &clock, command)?,
@@ -115,6 +130,7 @@ fn execute(cli: &Cli) -> Result<bool, CliError> {
             let settings = load()?;
             return Ok(health::run(settings.listen, settings.tls.is_some(), url.as_deref())?);
         }
+        Command::Sinks(command) => return Ok(sinks::run(&load()?, &clock, more, command)?),
         // Has to work when the configuration does not.
         Command::Config(command) => return config_command(command, &cli.flags()),
     }

@@ -1,4 +1,4 @@
-//! Asking a running server: one `GET`, over loopback, without a client library.
+//! Asking a running server: one request, over loopback, without a client library.
 
 use std::io::{self, Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream};
@@ -25,20 +25,33 @@ pub(super) struct Target {
 
 /// Status code and body of `GET path`.
 pub(super) fn get(target: Target, path: &str) -> io::Result<(u16, String)> {
+    answer(target, "GET", path)
+}
+
+/// Status code and body of `POST path` with nothing in it.
+pub(super) fn post(target: Target, path: &str) -> io::Result<(u16, String)> {
+    answer(target, "POST", path)
+}
+
+fn answer(target: Target, method: &str, path: &str) -> io::Result<(u16, String)> {
     let address = reachable(target.address);
     let stream = TcpStream::connect_timeout(&address, PATIENCE)?;
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
-    let answer = if target.tls { ask(encrypted(address, stream)?, address, path) } else { ask(stream, address, path) }?;
+    let answer = if target.tls {
+        ask(encrypted(address, stream)?, address, method, path)
+    } else {
+        ask(stream, address, method, path)
+    }?;
     let malformed = || io::Error::new(io::ErrorKind::InvalidData, "the answer is not HTTP");
     let (head, body) = answer.split_once("\r\n\r\n").ok_or_else(malformed)?;
     let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).ok_or_else(malformed)?;
     Ok((status, body.to_owned()))
 }
 
-fn ask(mut stream: impl Read + Write, address: SocketAddr, path: &str) -> io::Result<String> {
+fn ask(mut stream: impl Read + Write, address: SocketAddr, method: &str, path: &str) -> io::Result<String> {
     // HTTP/1.0: the answer is not chunked and ends with the connection.
-    write!(stream, "GET {path} HTTP/1.0\r\nHost: {address}\r\n\r\n")?;
+    write!(stream, "{method} {path} HTTP/1.0\r\nHost: {address}\r\nContent-Length: 0\r\n\r\n")?;
     stream.flush()?;
     let mut answer = Vec::new();
     match stream.take(LONGEST_ANSWER).read_to_end(&mut answer) {

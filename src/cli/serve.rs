@@ -7,19 +7,20 @@ use super::{demo, progress};
 use crate::app::{AppError, Counting, Mode, serve};
 use crate::clock::Clock;
 use crate::config::Settings;
+use crate::plugin::SinkFactory;
 
 const NOTHING_FOUND: &str =
     "No transcripts were found. `claude-token-monitor doctor` tells where they were looked for.\n";
 
 /// Counts and serves until stopped.
-pub(super) fn run(settings: &Settings, clock: &Clock) -> Result<(), AppError> {
-    serve(settings, clock, false, show_progress)
+pub(super) fn run(settings: &Settings, clock: &Clock, more: &'static [SinkFactory]) -> Result<(), AppError> {
+    serve(settings, clock, false, more, show_progress)
 }
 
 /// The same on made-up transcripts, in a directory that is gone afterwards.
-pub(super) fn run_demo(settings: &Settings, clock: &Clock) -> Result<(), AppError> {
+pub(super) fn run_demo(settings: &Settings, clock: &Clock, more: &'static [SinkFactory]) -> Result<(), AppError> {
     let demo = demo::Demo::start(clock)?;
-    serve(&demo.settings(settings), clock, true, show_progress)
+    serve(&demo.settings(settings), clock, true, more, show_progress)
 }
 
 /// The bar ends by itself once everything is read or the house stops.

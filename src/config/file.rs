@@ -19,6 +19,8 @@ pub(super) struct File {
     pub(super) prices: Vec<PriceRow>,
     pub(super) sources: BTreeMap<String, toml::Table>,
     pub(super) sinks: BTreeMap<String, toml::Table>,
+    /// On which line each table and key of a plugin stands.
+    pub(super) lines: BTreeMap<String, usize>,
 }
 
 /// The part of the file that is read by type.
@@ -65,6 +67,7 @@ impl File {
             match (value, place.get_ref()) {
                 (toml::Value::Table(plugins), _) if keys::PLUGIN_TABLES.contains(&path.as_str()) => {
                     let tables = plugin_tables(at, line, &path, plugins)?;
+                    note_lines(at, &path, place.get_ref(), &mut self.lines);
                     if path == "sources" { self.sources = tables } else { self.sinks = tables }
                 }
                 (toml::Value::Table(values), DeValue::Table(places)) if keys::is_table(&path) => {
@@ -86,12 +89,23 @@ impl File {
         T::from_toml(value).map(Some).ok_or_else(|| ConfigError::Value {
             place: format!("{}:{line}", self.path.display()),
             key: key.name,
-            value: match T::is_secret() {
-                true => "***".to_owned(),
-                false => value.as_str().map_or_else(|| value.to_string(), str::to_owned),
+            value: if T::is_secret() {
+                "***".to_owned()
+            } else {
+                value.as_str().map_or_else(|| value.to_string(), str::to_owned)
             },
             expected: T::expected(),
         })
+    }
+}
+
+/// Notes on which line everything below `path` stands.
+fn note_lines(at: &Place, path: &str, places: &DeValue, lines: &mut BTreeMap<String, usize>) {
+    let DeValue::Table(places) = places else { return };
+    for (name, place) in places {
+        let path = format!("{path}.{}", name.get_ref());
+        note_lines(at, &path, place.get_ref(), lines);
+        lines.insert(path, at.line(name.span().start));
     }
 }
 

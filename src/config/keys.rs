@@ -19,6 +19,8 @@ pub(super) static LISTEN: Key = key("listen", Some("--listen"), &["LISTEN_ADDR"]
 pub(super) static DATA_DIRS: Key = key("data_dirs", Some("--data-dir"), &["CLAUDE_DATA_DIR", "CLAUDE_CONFIG_DIR"]);
 pub(super) static DATABASE: Key = key("database", Some("--database"), &["DATABASE_PATH"]);
 pub(super) static LOG_LEVEL: Key = key("log_level", Some("--log-level"), &["LOG_LEVEL"]);
+pub(super) static LOG_FORMAT: Key = key("log_format", None, &["LOG_FORMAT"]);
+pub(super) static LOG_FILE: Key = key("log_file", None, &["LOG_FILE"]);
 pub(super) static COLOR: Key = key("color", Some("--color"), &["NO_COLOR"]);
 pub(super) static TIME_ZONE: Key = key("time_zone", None, &["TZ"]);
 pub(super) static ENABLE_COST: Key = key("enable_cost_estimation", None, &["ENABLE_COST_ESTIMATION"]);
@@ -53,11 +55,13 @@ pub(super) static TLS_CERT: Key = key("tls.cert", Some("--tls-cert"), &["TLS_CER
 pub(super) static TLS_KEY: Key = key("tls.key", Some("--tls-key"), &["TLS_KEY"]);
 
 /// All settings, in the order in which they are shown.
-pub static ALL: [&Key; 36] = [
+pub static ALL: [&Key; 38] = [
     &LISTEN,
     &DATA_DIRS,
     &DATABASE,
     &LOG_LEVEL,
+    &LOG_FORMAT,
+    &LOG_FILE,
     &COLOR,
     &TIME_ZONE,
     &ENABLE_COST,

@@ -19,8 +19,8 @@ use jiff::tz::TimeZone;
 
 pub use error::ConfigError;
 pub use origins::{Effective, Origin, Origins};
-pub use security::{LoginSettings, ReachSettings, SecretSetting, TlsSettings};
-pub use value::{ColorChoice, ListenAddr, LogLevel, MetricsAuth};
+pub use security::{LoginSettings, MetricsAuth, ReachSettings, SecretSetting, TlsSettings};
+pub use value::{ColorChoice, ListenAddr, LogFormat, LogLevel};
 pub use vars::{SystemVars, Vars};
 
 use crate::plugin::SourceSettings;
@@ -57,6 +57,9 @@ pub struct Settings {
     pub data_dirs_explicit: bool,
     pub database: PathBuf,
     pub log_level: LogLevel,
+    pub log_format: LogFormat,
+    /// Where the log is written besides standard error.
+    pub log_file: Option<PathBuf>,
     pub color: ColorChoice,
     /// Whose days the days in reports and pages are.
     pub time_zone: TimeZone,
@@ -81,6 +84,8 @@ pub struct Settings {
     pub sources: BTreeMap<String, toml::Table>,
     /// `[sinks.NAME]`, unread.
     pub sinks: BTreeMap<String, toml::Table>,
+    /// On which line of the file each of those tables and their keys stands: `sinks.NAME.KEY`.
+    pub lines: BTreeMap<String, usize>,
 }
 
 /// How changes in transcripts are noticed.
@@ -146,6 +151,8 @@ impl Settings {
             data_dirs,
             data_dirs_explicit,
             log_level: layers.pick(&keys::LOG_LEVEL, flags.log_level, LogLevel::default())?,
+            log_format: layers.pick(&keys::LOG_FORMAT, None, LogFormat::default())?,
+            log_file: optional_path(&mut layers, &keys::LOG_FILE, None)?,
             color: color(&mut layers, flags)?,
             time_zone: layers.pick(&keys::TIME_ZONE, None, TimeZone::system())?,
             enable_cost: layers.pick(&keys::ENABLE_COST, None, true)?,
@@ -176,6 +183,7 @@ impl Settings {
             prices: Vec::new(),
             sources: BTreeMap::new(),
             sinks: BTreeMap::new(),
+            lines: BTreeMap::new(),
         };
         Ok(settings.with_file_only(layers))
     }
@@ -195,7 +203,7 @@ impl Settings {
     /// Takes in what only a file can say.
     fn with_file_only(self, layers: Layers) -> (Self, Origins) {
         let Layers { file, mut origins, .. } = layers;
-        let Some(File { path, prices, sources, sinks, .. }) = file else { return (self, origins) };
+        let Some(File { path, prices, sources, sinks, lines, .. }) = file else { return (self, origins) };
         let origin = Origin::File(path.into());
         for row in &prices {
             let key = format!("prices.{}", row.model);
@@ -207,7 +215,18 @@ impl Settings {
                 origins.note_table(&format!("{kind}.{name}"), table, &origin);
             }
         }
-        (Self { prices, sources, sinks, ..self }, origins)
+        (Self { prices, sources, sinks, lines, ..self }, origins)
+    }
+
+    /// Where a plugin's section, or a key in it, stands: `FILE:LINE`. The section's own line for a key that is missing.
+    pub fn place(&self, section: &str, key: Option<&str>) -> Option<String> {
+        let mut path = key.map_or_else(|| section.to_owned(), |key| format!("{section}.{key}"));
+        loop {
+            if let Some(line) = self.lines.get(&path) {
+                return Some(format!("{}:{line}", self.file.as_ref()?.display()));
+            }
+            path.truncate(path.rfind('.')?);
+        }
     }
 }
 

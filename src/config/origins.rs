@@ -128,12 +128,17 @@ impl Layers<'_> {
 /// Words in a key that say that its value is nobody's business.
 const SECRET: [&str; 6] = ["token", "password", "secret", "key", "auth", "headers"];
 
+/// Endings of keys that hold the name of a variable or a file, not what is in it.
+const REFERENCE: [&str; 2] = ["_env", "_file"];
+
 fn masked(key: &str, value: &toml::Value) -> String {
     let key = key.to_ascii_lowercase();
+    let is_reference = REFERENCE.iter().any(|ending| key.ends_with(ending));
     let text = value.as_str().map_or_else(|| value.to_string(), str::to_owned);
     // `https://user:password@host/`
     let has_userinfo = text
         .split_once("://")
         .is_some_and(|(_, rest)| rest.split('/').next().is_some_and(|authority| authority.contains('@')));
-    if has_userinfo || SECRET.iter().any(|word| key.contains(word)) { "***".to_owned() } else { text }
+    let is_secret = !is_reference && SECRET.iter().any(|word| key.contains(word));
+    if has_userinfo || is_secret { "***".to_owned() } else { text }
 }

@@ -3,6 +3,7 @@
 
 use std::fmt;
 use std::io::Read;
+use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 
 use ipnet::IpNet;
@@ -10,7 +11,7 @@ use ipnet::IpNet;
 use super::error::ConfigError;
 use super::keys::{self, Key};
 use super::origins::Layers;
-use super::value::{Host, MetricsAuth, Secret, Url};
+use super::value::{Host, Value, by_name, name_of};
 use super::{Flags, optional_path};
 
 /// Names, sites and proxies.
@@ -151,4 +152,93 @@ fn read_text(path: &Path) -> std::io::Result<String> {
     let mut text = String::new();
     std::fs::File::open(path)?.take(LONGEST).read_to_string(&mut text)?;
     Ok(text)
+}
+
+/// What is shown as `***` and nothing else; empty where there is none.
+#[derive(Clone, Default)]
+struct Secret(String);
+
+impl Value for Secret {
+    fn expected() -> String {
+        "a text".to_owned()
+    }
+
+    fn from_text(text: &str) -> Option<Self> {
+        Some(Self(text.to_owned()))
+    }
+
+    fn show(&self) -> String {
+        if self.0.is_empty() { String::new() } else { "***".to_owned() }
+    }
+
+    fn is_secret() -> bool {
+        true
+    }
+}
+
+/// Who may scrape the metrics.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum MetricsAuth {
+    /// As everything else: with a login or the scrape token where there is a login, freely where there is none.
+    #[default]
+    Inherit,
+    /// Never without one of them.
+    Token,
+    /// Everybody.
+    None,
+}
+
+impl MetricsAuth {
+    /// Every choice with its name.
+    pub const ALL: [(&'static str, Self); 3] =
+        [("inherit", Self::Inherit), ("token", Self::Token), ("none", Self::None)];
+}
+
+impl Value for MetricsAuth {
+    fn expected() -> String {
+        "one of inherit, token, none".to_owned()
+    }
+
+    fn from_text(text: &str) -> Option<Self> {
+        by_name(&Self::ALL, text)
+    }
+
+    fn show(&self) -> String {
+        name_of(&Self::ALL, self)
+    }
+}
+
+/// A network of addresses, or one address.
+impl Value for IpNet {
+    fn expected() -> String {
+        "an address or a network such as 10.0.0.0/8 or fd00::/8".to_owned()
+    }
+
+    fn from_text(text: &str) -> Option<Self> {
+        text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(Self::from))
+    }
+
+    fn show(&self) -> String {
+        self.to_string()
+    }
+}
+
+/// `http://` or `https://` and something; the server looks at the rest. `*` is let through to be refused there, with the
+/// reason.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Url(String);
+
+impl Value for Url {
+    fn expected() -> String {
+        "http:// or https://, a host and perhaps a port".to_owned()
+    }
+
+    fn from_text(text: &str) -> Option<Self> {
+        let sound = text == "*" || text.starts_with("http://") || text.starts_with("https://");
+        sound.then(|| Self(text.to_owned()))
+    }
+
+    fn show(&self) -> String {
+        self.0.clone()
+    }
 }

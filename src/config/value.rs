@@ -6,7 +6,6 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use ipnet::IpNet;
 use jiff::tz::TimeZone;
 
 /// A type that a setting can have.
@@ -52,95 +51,6 @@ impl<T: Value> Value for Option<T> {
 
     fn is_secret() -> bool {
         T::is_secret()
-    }
-}
-
-/// What is shown as `***` and nothing else; empty where there is none.
-#[derive(Clone, Default)]
-pub(super) struct Secret(pub(super) String);
-
-impl Value for Secret {
-    fn expected() -> String {
-        "a text".to_owned()
-    }
-
-    fn from_text(text: &str) -> Option<Self> {
-        Some(Self(text.to_owned()))
-    }
-
-    fn show(&self) -> String {
-        if self.0.is_empty() { String::new() } else { "***".to_owned() }
-    }
-
-    fn is_secret() -> bool {
-        true
-    }
-}
-
-/// Who may scrape the metrics.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum MetricsAuth {
-    /// As everything else: with a login or the scrape token where there is a login, freely where there is none.
-    #[default]
-    Inherit,
-    /// Never without one of them.
-    Token,
-    /// Everybody.
-    None,
-}
-
-impl MetricsAuth {
-    /// Every choice with its name.
-    pub const ALL: [(&'static str, Self); 3] =
-        [("inherit", Self::Inherit), ("token", Self::Token), ("none", Self::None)];
-}
-
-impl Value for MetricsAuth {
-    fn expected() -> String {
-        "one of inherit, token, none".to_owned()
-    }
-
-    fn from_text(text: &str) -> Option<Self> {
-        by_name(&Self::ALL, text)
-    }
-
-    fn show(&self) -> String {
-        name_of(&Self::ALL, self)
-    }
-}
-
-/// A network of addresses, or one address.
-impl Value for IpNet {
-    fn expected() -> String {
-        "an address or a network such as 10.0.0.0/8 or fd00::/8".to_owned()
-    }
-
-    fn from_text(text: &str) -> Option<Self> {
-        text.parse().ok().or_else(|| text.parse::<IpAddr>().ok().map(Self::from))
-    }
-
-    fn show(&self) -> String {
-        self.to_string()
-    }
-}
-
-/// `http://` or `https://` and something; the server looks at the rest. `*` is let through to be refused there, with the
-/// reason.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Url(pub(super) String);
-
-impl Value for Url {
-    fn expected() -> String {
-        "http:// or https://, a host and perhaps a port".to_owned()
-    }
-
-    fn from_text(text: &str) -> Option<Self> {
-        let sound = text == "*" || text.starts_with("http://") || text.starts_with("https://");
-        sound.then(|| Self(text.to_owned()))
-    }
-
-    fn show(&self) -> String {
-        self.0.clone()
     }
 }
 
@@ -270,6 +180,35 @@ impl Value for LogLevel {
     }
 }
 
+/// How a line of the log looks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+impl LogFormat {
+    /// Every format with its name.
+    pub const ALL: [(&'static str, Self); 2] = [("text", Self::Text), ("json", Self::Json)];
+}
+
+impl Value for LogFormat {
+    fn expected() -> String {
+        "one of text, json".to_owned()
+    }
+
+    fn from_text(text: &str) -> Option<Self> {
+        by_name(&Self::ALL, text)
+    }
+
+    fn show(&self) -> String {
+        name_of(&Self::ALL, self)
+    }
+}
+
 /// When output is coloured.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum ColorChoice {
@@ -299,11 +238,11 @@ impl Value for ColorChoice {
     }
 }
 
-fn by_name<T: Copy>(all: &[(&str, T)], text: &str) -> Option<T> {
+pub(super) fn by_name<T: Copy>(all: &[(&str, T)], text: &str) -> Option<T> {
     all.iter().find(|(name, _)| name.eq_ignore_ascii_case(text)).map(|(_, value)| *value)
 }
 
-fn name_of<T: PartialEq>(all: &[(&str, T)], value: &T) -> String {
+pub(super) fn name_of<T: PartialEq>(all: &[(&str, T)], value: &T) -> String {
     all.iter().find(|(_, known)| known == value).map(|(name, _)| (*name).to_owned()).unwrap_or_default()
 }
 

@@ -21,31 +21,22 @@ use serde::Deserialize;
 use warp::http::{HeaderMap, HeaderValue, header};
 
 use crate::hub::Hub;
-use crate::plugin::{BuildError, Routes, Sink};
+use crate::plugin::{BuildError, Parts, Setup, Sink};
 use crate::route::{Access, Class, Response, Route};
 use exposition::Format;
 use labels::ModelLabels;
 
 /// Serves `/metrics`.
-pub struct Prometheus {
-    config: Config,
-}
+pub struct Prometheus;
 
 /// What users configure.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub struct Config {
-    pub enabled: bool,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self { enabled: true }
-    }
-}
+pub struct Config {}
 
 impl Sink for Prometheus {
     const KIND: &'static str = "prometheus";
+    const ALWAYS: bool = true;
     const SAMPLE: &'static str = "\
 [sinks.prometheus]
 # Serves GET /metrics, as OpenMetrics or in the older text format, whichever the scraper asks for.
@@ -53,17 +44,14 @@ enabled = true
 ";
     type Config = Config;
 
-    fn build(config: Config) -> Result<Self, BuildError> {
-        Ok(Self { config })
+    fn build(_: Config, _: &Setup) -> Result<Self, BuildError> {
+        Ok(Self)
     }
 
-    fn routes(&self, hub: &Hub) -> Routes {
-        if !self.config.enabled {
-            return Vec::new();
-        }
+    fn parts(self, hub: &Hub) -> Parts {
         let metrics = Arc::new(Metrics { hub: hub.clone(), models: Mutex::default() });
         let route = Route::get("/metrics", move |request| metrics.answer(&request.headers));
-        vec![route.access(Access::Scrape).class(Class::Scrape)]
+        Parts::default().with_routes([route.access(Access::Scrape).class(Class::Scrape)])
     }
 }
 

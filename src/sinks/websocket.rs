@@ -20,7 +20,7 @@ use serde::Deserialize;
 
 use crate::clock::Clock;
 use crate::hub::Hub;
-use crate::plugin::{BuildError, Routes, Sink};
+use crate::plugin::{BuildError, Parts, Setup, Sink};
 use crate::route::{Class, Request, Response, Route};
 use board::Board;
 use client::Patience;
@@ -29,13 +29,13 @@ use seats::Seats;
 /// Serves `/ws`.
 pub struct WebSocket {
     config: Config,
+    clock: Clock,
 }
 
 /// What users configure.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Config {
-    pub enabled: bool,
     /// Clients at the same time.
     pub max_clients: usize,
     /// The same for one address that is not this machine's.
@@ -44,12 +44,13 @@ pub struct Config {
 
 impl Default for Config {
     fn default() -> Self {
-        Self { enabled: true, max_clients: 10_000, max_per_client: 20 }
+        Self { max_clients: 10_000, max_per_client: 20 }
     }
 }
 
 impl Sink for WebSocket {
     const KIND: &'static str = "websocket";
+    const ALWAYS: bool = true;
     const SAMPLE: &'static str = "\
 [sinks.websocket]
 # Pushes every change over a WebSocket at /ws.
@@ -60,18 +61,15 @@ max_per_client = 20
 ";
     type Config = Config;
 
-    fn build(config: Config) -> Result<Self, BuildError> {
-        Ok(Self { config })
+    fn build(config: Config, setup: &Setup) -> Result<Self, BuildError> {
+        Ok(Self { config, clock: setup.clock.clone() })
     }
 
-    fn routes(&self, hub: &Hub) -> Routes {
-        if !self.config.enabled {
-            return Vec::new();
-        }
+    fn parts(self, hub: &Hub) -> Parts {
         let seats = Arc::new(Seats::new(self.config.max_clients, self.config.max_per_client, hub.clone()));
-        let board = Arc::new(Board::new(hub.clone(), Clock::system(), Patience::default()));
+        let board = Arc::new(Board::new(hub.clone(), self.clock, Patience::default()));
         let welcome = move |request: Arc<Request>| std::future::ready(welcome(&request, &seats, &board));
-        vec![Route::new(warp::http::Method::GET, "/ws", welcome).class(Class::Live)]
+        Parts::default().with_routes([Route::new(warp::http::Method::GET, "/ws", welcome).class(Class::Live)])
     }
 }
 

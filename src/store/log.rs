@@ -74,9 +74,10 @@ fn seen_before(db: &Connection, id: GroupId, after: u64) -> Result<Option<Event>
     }
 }
 
-/// The revision that the furthest delivery has got to; 0 without deliveries.
+/// The furthest revision that a delivery may have seen; 0 without deliveries.
 pub(super) fn furthest_cursor(db: &Connection) -> Result<u64, StoreError> {
-    count(db.prepare_cached("SELECT coalesce(max(revision), 0) FROM cursor")?.query_row([], |row| row.get(0))?)
+    let cursor = db.prepare_cached("SELECT coalesce(max(revision), 0) FROM cursor")?.query_row([], |row| row.get(0))?;
+    Ok(count(cursor)?.max(super::delivery::furthest_reach(db)?))
 }
 
 impl Store {

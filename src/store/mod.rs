@@ -8,6 +8,7 @@
 //! One connection writes, on the ingest thread; [`Readers`] are read-only and never checkpoint.
 
 mod connection;
+mod delivery;
 mod dictionary;
 mod estimates;
 mod items;
@@ -27,6 +28,7 @@ mod write;
 
 use std::path::PathBuf;
 
+pub use delivery::{Ack, DeadLetter, DeliveryState, Page, Resume};
 pub use maintenance::{Backup, LogLength, PruneReport, Recovery, backup_path, latest_backup};
 pub use open::{OpenOptions, Opened};
 pub use query::{

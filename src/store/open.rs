@@ -24,6 +24,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0001_history.sql"),
     include_str!("migrations/0002_views.sql"),
     include_str!("migrations/0003_dimensions.sql"),
+    include_str!("migrations/0004_deliveries.sql"),
 ];
 
 /// How long the pages of a file are checked before it is used; the rest is checked while it is in use.

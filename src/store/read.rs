@@ -16,6 +16,7 @@ use super::query::{Dimension, Filter, GroupOrder, Span};
 use super::{StoreError, count, estimates, items, log};
 use crate::event::{Change, Tally, UnixMillis};
 use crate::plugin::Checkpoint;
+use crate::slow::slow;
 
 /// A few read-only connections, opened when needed.
 #[derive(Clone)]
@@ -99,16 +100,21 @@ impl Readers {
     }
 
     /// Runs a query that somebody waits for.
-    fn with<T>(&self, query: impl FnOnce(&mut Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
+    pub(super) fn with<T>(
+        &self,
+        query: impl FnOnce(&mut Connection) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
         self.impatiently(|reader| query(&mut reader.db))
     }
 
     fn impatiently<T>(&self, query: impl FnOnce(&mut Reader) -> Result<T, StoreError>) -> Result<T, StoreError> {
         self.lend(|reader| {
-            let until = Instant::now() + PATIENCE;
+            let started = Instant::now();
+            let until = started + PATIENCE;
             reader.db.progress_handler(10_000, Some(move || Instant::now() > until))?;
             let outcome = query(reader);
             reader.db.progress_handler(0, None::<fn() -> bool>)?;
+            slow("a query of the history", started);
             outcome
         })
     }

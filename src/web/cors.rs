@@ -4,7 +4,7 @@
 use warp::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 
 use crate::route::Response;
-use crate::web::guard::Site;
+use crate::web::site::Site;
 
 /// How long a browser may remember what is allowed, in seconds.
 const MAX_AGE: &str = "600";

@@ -21,7 +21,16 @@ pub struct ApiError {
     pub details: Map<String, Value>,
     allow: Option<String>,
     retry_after: Option<Duration>,
-    challenge: Option<&'static str>,
+    challenge: Challenge,
+}
+
+/// What would help somebody whom we do not know.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Challenge {
+    None,
+    Token,
+    /// The one that was shown is not good.
+    AnotherToken,
 }
 
 impl ApiError {
@@ -33,7 +42,7 @@ impl ApiError {
             details: Map::new(),
             allow: None,
             retry_after: None,
-            challenge: None,
+            challenge: Challenge::None,
         }
     }
 
@@ -70,13 +79,8 @@ impl ApiError {
 
     /// Nobody is logged in, or the token is not good; what would be accepted is said in `WWW-Authenticate` (RFC 6750).
     pub fn unauthorized(bad_token: bool) -> Self {
-        let challenge = if bad_token {
-            "Bearer realm=\"claude-token-monitor\", error=\"invalid_token\""
-        } else {
-            "Bearer realm=\"claude-token-monitor\""
-        };
         let error = Self::new(StatusCode::UNAUTHORIZED, "unauthorized", "Unauthorized");
-        Self { challenge: Some(challenge), ..error }
+        Self { challenge: if bad_token { Challenge::AnotherToken } else { Challenge::Token }, ..error }
     }
 
     /// Somebody asks more often than they may.
@@ -135,7 +139,12 @@ impl ApiError {
         if let Some(Ok(allow)) = self.allow.as_deref().map(HeaderValue::from_str) {
             headers.insert(header::ALLOW, allow);
         }
-        if let Some(challenge) = self.challenge {
+        let challenge = match self.challenge {
+            Challenge::None => None,
+            Challenge::Token => Some("Bearer realm=\"claude-token-monitor\""),
+            Challenge::AnotherToken => Some("Bearer realm=\"claude-token-monitor\", error=\"invalid_token\""),
+        };
+        if let Some(challenge) = challenge {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         }
         if let Some(time) = self.retry_after {

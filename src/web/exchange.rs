@@ -16,6 +16,7 @@ use warp::http::{HeaderMap, Method, StatusCode, header};
 
 use crate::hub::Hub;
 use crate::route::{Access, Class, Found, Request, Response, Route, Router};
+use crate::slow::slow;
 use crate::web::auth::routes::{is_local, see_other};
 use crate::web::auth::{Auth, Who};
 use crate::web::error::ApiError;
@@ -47,9 +48,6 @@ impl Default for ExchangeLimits {
         }
     }
 }
-
-/// A handler that takes longer than this is worth a line in the log.
-const SLOW: Duration = Duration::from_secs(1);
 
 /// What all exchanges share.
 pub struct Exchange {
@@ -192,17 +190,7 @@ impl Exchange {
             Ok(Ok(response)) => response,
             Err(_) => ApiError::timeout().response(),
         };
-        let took = started.elapsed();
-        if took > SLOW {
-            tracing::warn!(
-                route = route.path,
-                duration_ms = took.as_millis(),
-                "Slow operation: {} {} took {:.2}s",
-                route.method,
-                route.path,
-                took.as_secs_f64()
-            );
-        }
+        slow(format_args!("{} {}", route.method, route.path), started);
         // A filter of a plugin's own may refuse with a bare status; everybody gets the one shape.
         match response.status() {
             StatusCode::UNSUPPORTED_MEDIA_TYPE if plain(&response) => {

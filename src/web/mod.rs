@@ -15,6 +15,7 @@ pub mod proxy;
 pub mod query;
 pub mod rate;
 pub mod server;
+mod site;
 pub mod stall;
 #[cfg(test)]
 mod tests;

@@ -21,23 +21,18 @@ use crate::route::Class;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ClientKey {
     V4([u8; 4]),
-    V6([u8; 8]),
+    V6(u64),
 }
 
 impl ClientKey {
     pub fn of(address: IpAddr) -> Self {
         match address.to_canonical() {
             IpAddr::V4(address) => Self::V4(address.octets()),
-            IpAddr::V6(address) => {
-                let [a, b, c, d, e, f, g, h, ..] = address.octets();
-                Self::V6([a, b, c, d, e, f, g, h])
-            }
+            // The upper half of it.
+            IpAddr::V6(address) => Self::V6(u64::try_from(address.to_bits() >> 64).unwrap_or_default()),
         }
     }
 }
-
-/// The classes that share a budget.
-const BUDGETS: usize = 5;
 
 /// Which budget a class draws on, and how many times the configured number that is. `None`: it costs nothing to answer
 /// and others depend on the answer.
@@ -53,10 +48,10 @@ fn budget(class: Class) -> Option<(usize, u32)> {
 }
 
 /// The multiple of each budget, in order.
-const TIMES: [u32; BUDGETS] = [1, 6, 10, 2, 2];
+const TIMES: [u32; 5] = [1, 6, 10, 2, 2];
 
 /// The budgets of all clients.
-pub struct Rates(Option<[RateLimiter<ClientKey, Recent, DefaultClock>; BUDGETS]>);
+pub struct Rates(Option<Vec<RateLimiter<ClientKey, Recent, DefaultClock>>>);
 
 impl Rates {
     /// `requests_per_minute` is for the API; 0 is no limit at all.
@@ -69,8 +64,8 @@ impl Rates {
             let number = NonZeroU32::new(requests_per_minute.saturating_mul(times))?;
             Some(RateLimiter::new(Quota::per_minute(number), Recent::new(generation), DefaultClock::default()))
         };
-        let [a, b, c, d, e] = TIMES.map(limiter);
-        Self((|| Some([a?, b?, c?, d?, e?]))())
+        let limiters: Option<Vec<_>> = TIMES.into_iter().map(limiter).collect();
+        Self(limiters)
     }
 
     /// Counts one request. `Err`: over the budget, and the time until there is some again.
@@ -186,7 +181,7 @@ mod tests {
             }
         }
         assert!(admitted >= 500_000, "each of many networks has a budget of its own");
-        let [api, ..] = rates.0.unwrap();
+        let api = rates.0.unwrap().swap_remove(0);
         let halves = api.into_state_store().halves.into_inner().unwrap();
         assert!(halves.younger.len() + halves.older.len() <= 2 * GENERATION);
         assert!(halves.younger.capacity() + halves.older.capacity() <= 8 * GENERATION);

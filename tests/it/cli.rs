@@ -96,7 +96,7 @@ fn what_is_wrong_is_said_before_a_database_is_made() {
 #[test]
 fn an_address_that_others_can_reach_is_warned_about() {
     let house = TestHouse::new();
-    let served = house.spawn(["--listen", "0.0.0.0:0"]);
+    let served = house.spawn(["--listen", "0.0.0.0:0", "--allow-open"]);
     let log = crate::wait::eventually("a warning", PATIENCE, || {
         let log = served.log();
         log.contains("WARN").then_some(log)

@@ -5,6 +5,8 @@ use std::path::Path;
 
 use claude_token_monitor::config::{Flags, Settings, keys};
 use claude_token_monitor::pricing::{PriceRow, PriceTable};
+use claude_token_monitor::sinks::websocket::message::{ClientMessage, ServerMessage};
+use serde_json::Value;
 
 fn document(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join(name);
@@ -104,4 +106,39 @@ fn every_setting_is_documented() {
             assert_eq!(cells[1], shown, "{}", key.name);
         }
     }
+}
+
+#[test]
+fn every_live_message_is_documented_with_an_example() {
+    let document = document("websocket.md");
+    let (said, heard) = document.split_once("## What a client may say").expect("both directions");
+    let kind = |message: &Value| message["type"].as_str().expect("a type").to_owned();
+    let listed = |part: &str| -> BTreeSet<String> {
+        let rows = table(part, "| `type` | ");
+        rows.iter().filter_map(|row| row.split('`').nth(1)).map(str::to_owned).collect()
+    };
+    let mut shown = BTreeSet::new();
+    for example in examples(said) {
+        // Nothing in it is unknown, and nothing is missing.
+        let message: ServerMessage = serde_json::from_value(example.clone()).expect("a message of ours");
+        assert_eq!(serde_json::to_value(&message).expect("a map"), example);
+        shown.insert(kind(&example));
+    }
+    assert_eq!(shown, listed(said));
+    assert_eq!(shown.len(), 7, "as many as there are");
+    let mut shown = BTreeSet::new();
+    for example in examples(heard) {
+        ClientMessage::parse(&example.to_string()).expect("understood");
+        shown.insert(kind(&example));
+    }
+    assert_eq!(shown, listed(heard));
+    let refused = ["?", "{}", r#"{"type":"x"}"#].map(|text| ClientMessage::parse(text).expect_err(text).code);
+    let codes = table(heard, "| `code` | ");
+    assert!(refused.iter().all(|code| codes.iter().any(|row| row.contains(&format!("`{code}`")))));
+}
+
+/// The JSON in a document, one message a line.
+fn examples(document: &str) -> Vec<Value> {
+    let blocks = document.split("```json\n").skip(1).filter_map(|rest| rest.split("```").next());
+    blocks.flat_map(str::lines).map(|line| serde_json::from_str(line).expect(line)).collect()
 }

@@ -131,7 +131,7 @@ impl TestHouse {
             .env("PATH", "/usr/bin:/bin:/usr/sbin:/sbin")
             .env("TZ", "UTC")
             .env("LISTEN_ADDR", "127.0.0.1:0")
-            // Tests ask more often than people do.
+            // Tests ask as often as they like; the limit has tests of its own.
             .env("RATE_LIMIT_PER_MINUTE", "0")
             .env("CLAUDE_DATA_DIR", &self.claude)
             .env("DATABASE_PATH", &self.database)
@@ -241,7 +241,8 @@ impl Starting {
             if self.child.0.try_wait().unwrap().is_some() {
                 return Some(Err(log));
             }
-            let (_, rest) = log.split_once("listening on http://")?;
+            let (_, rest) = log.split_once("listening on http")?;
+            let (_, rest) = rest.split_once("://")?;
             rest.split_once(|c: char| c.is_whitespace() || c == '"').map(|(address, _)| Ok(address.to_owned()))
         })?;
         let agent = ureq::Agent::config_builder()

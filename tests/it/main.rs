@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, clippy::panic_in_result_fn, reason = "a test says by a panic that something is wrong")]
 
 mod abuse;
+mod auth;
 mod browser;
 mod cli;
 mod corpus;
@@ -15,6 +16,7 @@ mod house;
 mod inputs;
 mod live;
 mod load;
+mod logs;
 mod machine;
 mod parts;
 mod privacy;

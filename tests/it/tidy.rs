@@ -69,14 +69,22 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("pricing", &["event"]),
     ("hub", &["event", "status"]),
     ("plugin", &["event", "hub", "clock", "merge", "status", "route"]),
-    ("store", &["event", "merge", "pricing", "plugin", "hub", "status", "clock", "platform"]),
-    ("ingest", &["event", "merge", "pricing", "plugin", "hub", "status", "clock", "store"]),
+    ("deliver", &["event", "plugin", "hub", "status", "clock", "store", "ingest"]),
+    ("store", &["event", "merge", "pricing", "plugin", "hub", "status", "clock", "platform", "slow"]),
+    ("ingest", &["event", "merge", "pricing", "plugin", "hub", "status", "clock", "store", "slow"]),
     ("sources", &["event", "merge", "plugin", "status", "clock", "platform", "hub"]),
     ("route", &[]),
     ("version", &[]),
+    ("slow", &[]),
     ("stats", &["event", "hub"]),
-    ("sinks", &["event", "hub", "plugin", "status", "clock", "route", "stats", "version"]),
-    ("web", &["event", "hub", "plugin", "status", "clock", "store", "pricing", "route", "stats", "version"]),
+    ("sinks", &["event", "hub", "plugin", "status", "clock", "route", "stats", "version", "slow"]),
+    (
+        "web",
+        &[
+            "event", "hub", "plugin", "status", "clock", "store", "pricing", "platform", "route", "stats", "version",
+            "slow",
+        ],
+    ),
     ("config", &["plugin", "pricing", "platform", "store"]),
 ];
 
@@ -101,10 +109,19 @@ fn rooms_import_only_what_they_may() {
 const OWNED: &[(&str, &[&str])] = &[
     ("rusqlite", &["src/store/"]),
     ("notify", &["src/sources/"]),
-    ("askama", &["src/web/", "src/plugin.rs", "src/sinks/"]),
-    ("warp", &["src/web/", "src/plugin.rs", "src/route.rs", "src/sinks/"]),
+    ("askama", &["src/web/", "src/plugin", "src/sinks/"]),
+    ("warp", &["src/web/", "src/plugin", "src/route.rs", "src/sinks/"]),
     ("clap", &["src/cli/", "src/cli.rs"]),
+    ("hyper_rustls", &["src/sinks/http/"]),
+    ("rustls_native_certs", &["src/sinks/http/"]),
     ("prometheus_client", &["src/sinks/prometheus"]),
+    ("tokio_tungstenite", &["src/sinks/websocket"]),
+    ("tracing_appender", &["src/cli/logging"]),
+    ("tracing_subscriber", &["src/cli/logging"]),
+    ("argon2", &["src/web/auth/password.rs"]),
+    ("jsonwebtoken", &["src/web/auth/token.rs"]),
+    ("governor", &["src/web/rate.rs"]),
+    ("rpassword", &["src/cli/auth.rs"]),
 ];
 
 #[test]

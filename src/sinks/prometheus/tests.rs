@@ -196,18 +196,3 @@ fn answers_as_asked() {
         false,
     );
 }
-
-#[test]
-fn the_sample_builds_and_a_typo_is_named() {
-    let build = |text: &str| {
-        let mut file: toml::Table = text.parse().unwrap();
-        let mut sinks: toml::Table = file.remove("sinks").unwrap().try_into().unwrap();
-        let section = sinks.remove(Prometheus::KIND).unwrap().try_into().unwrap();
-        (crate::plugin::SinkFactory::of::<Prometheus>().build)(section, &hub(full()))
-            .map(|sink| !sink.routes.is_empty())
-    };
-    assert!(build(Prometheus::SAMPLE).unwrap());
-    assert!(!build("[sinks.prometheus]\nenabled = false").unwrap());
-    let error = build("[sinks.prometheus]\nenable = true").err().unwrap().to_string();
-    assert!(error.contains("enable") && error.contains("enabled"), "{error}");
-}

@@ -107,11 +107,19 @@ fn single<'a>(headers: &'a HeaderMap, name: &header::HeaderName) -> Option<&'a s
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::route::testing::{body, request};
+    use crate::route::testing::body;
 
     /// The handshake of RFC 6455, section 1.3, with some headers replaced; an empty value removes one.
     fn asked(query: &str, changes: &[(&'static str, &'static str)]) -> Request {
-        let mut request = request(query);
+        let mut request = Request {
+            method: warp::http::Method::GET,
+            query: query.to_owned(),
+            headers: HeaderMap::new(),
+            body: warp::hyper::body::Bytes::new(),
+            client: std::net::Ipv4Addr::LOCALHOST.into(),
+            variables: Vec::new(),
+            upgrade: None,
+        };
         let usual = [
             ("upgrade", "websocket"),
             ("connection", "keep-alive, Upgrade"),

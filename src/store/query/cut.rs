@@ -7,6 +7,7 @@
 //! little more than its nights.
 
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 
 use rusqlite::{Connection, params};
 
@@ -20,7 +21,29 @@ use crate::store::rollups::{
 use crate::store::{StoreError, count};
 
 /// Sums by what was asked to be told apart.
-pub(super) type Cells = HashMap<Key, Parts>;
+pub(super) type Cells = HashMap<Key, Parts, BuildHasherDefault<KeyHasher>>;
+
+/// A hash for keys: a few small numbers that nobody outside chooses, met once for every row that is read.
+#[derive(Default)]
+pub(super) struct KeyHasher(u64);
+
+impl Hasher for KeyHasher {
+    fn write(&mut self, bytes: &[u8]) {
+        for chunk in bytes.chunks(8) {
+            let mut word = [0; 8];
+            word[..chunk.len()].copy_from_slice(chunk);
+            self.write_u64(u64::from_ne_bytes(word));
+        }
+    }
+
+    fn write_u64(&mut self, word: u64) {
+        self.0 = (self.0.rotate_left(5) ^ word).wrapping_mul(0x517c_c1b7_2722_0a95);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0.rotate_left(26)
+    }
+}
 
 /// What to tell apart: a set of places in [`DIMENSIONS`].
 pub(super) type By<'a> = &'a [usize];
@@ -33,7 +56,7 @@ pub(super) fn cut(
     filter: &Resolved,
     by: By<'_>,
 ) -> Result<Vec<Cells>, StoreError> {
-    let mut buckets = vec![Cells::new(); bounds.len().saturating_sub(1)];
+    let mut buckets = vec![Cells::default(); bounds.len().saturating_sub(1)];
     let Some(bounds) = clipped(db, bounds, filter)? else { return Ok(buckets) };
     let mut scan = Scan { db, words, filter, by };
     let levels = levels(filter, by);
@@ -101,13 +124,17 @@ fn levels(filter: &Resolved, by: By<'_>) -> Vec<Level> {
 /// The place of the table to begin with: the coarsest one that fits the distance between bounds. Where no bound has to
 /// be corrected any table will do; where each has to, it must be worth it.
 fn top(levels: &[Level], bounds: &[i64]) -> usize {
-    let buckets = i64::try_from(bounds.len()).unwrap_or(i64::MAX).saturating_sub(1).max(1);
-    let whole = bounds.last().unwrap_or(&0) - bounds.first().unwrap_or(&0);
+    let mut distinct = bounds.to_vec();
+    distinct.dedup();
+    // What is cut off at both ends says nothing about the rest.
+    let inner = distinct.get(1..distinct.len().saturating_sub(1)).unwrap_or_default();
+    let measured = if inner.len() > 1 { inner } else { &distinct[..] };
+    let buckets = i64::try_from(measured.len()).unwrap_or(i64::MAX).saturating_sub(1).max(1);
+    let mean = (measured.last().unwrap_or(&0) - measured.first().unwrap_or(&0)) / buckets;
     let fits = |level: &Level| {
-        let inner = bounds.get(1..bounds.len().saturating_sub(1)).unwrap_or_default();
         let aligned = inner.iter().all(|at| at % level.width == 0);
         let worth = if level.width >= 96 * QUARTER { level.width - 4 * QUARTER } else { 4 * level.width };
-        whole / buckets >= if aligned { level.width } else { worth }
+        mean >= if aligned { level.width } else { worth }
     };
     levels.iter().position(fits).unwrap_or(levels.len().saturating_sub(1))
 }
@@ -130,13 +157,13 @@ struct Scan<'a> {
 impl Scan<'_> {
     /// What lies between the boundary of the coarsest table and the instant.
     fn up_to(&mut self, at: i64, coarsest: &Level, finer: &[Level]) -> Result<Cells, StoreError> {
-        let mut part = Cells::new();
+        let mut part = Cells::default();
         let mut reached = rounded(at, coarsest);
         for level in finer {
             let next = rounded(at, level);
             let (from, to, sign) = if reached <= next { (reached, next, 1) } else { (next, reached, -1) };
             if from < to {
-                let mut whole = [Cells::new()];
+                let mut whole = [Cells::default()];
                 self.level(level, &[from, to], &mut whole)?;
                 for (key, parts) in whole.iter().flatten() {
                     add(&mut part, *key, parts, sign);

@@ -59,6 +59,21 @@ impl Resolved {
         narrowed
     }
 
+    /// The same for all values of one of [`DIMENSIONS`].
+    pub(super) fn without(&self, place: usize) -> Self {
+        let mut widened = self.clone();
+        widened.sets[place] = None;
+        widened
+    }
+
+    /// The session, if exactly one is asked for.
+    pub(super) fn only_session(&self) -> Option<i64> {
+        match self.sets[dim::SESSION].as_deref() {
+            Some([session]) => Some(*session),
+            _ => None,
+        }
+    }
+
     /// Everything matches.
     pub(super) fn is_open(&self) -> bool {
         self.sets.iter().all(Option::is_none)

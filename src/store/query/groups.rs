@@ -11,7 +11,7 @@ use crate::event::{QuerySource, UnixMillis};
 use crate::store::StoreError;
 use crate::store::dictionary::Dictionary;
 use crate::store::read::Readers;
-use crate::store::rollups::dim;
+use crate::store::rollups::{DAYS, dim};
 
 /// What to group by. Kinds of tokens need no grouping: every [`Sums`] tells them apart.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,9 +99,8 @@ impl Readers {
             for (key, parts) in &whole {
                 overview.sums.add(&sums(db, words, key, parts)?);
             }
-            let sessions = between(db, words, span.bounds(), &filter, &[dim::SESSION])?;
-            overview.sessions = sessions.keys().filter(|key| key[dim::SESSION] != 0).count() as u64;
-            let mut ends = Ends::of(db, &filter, span)?;
+            overview.sessions = sessions(db, words, span, &filter)?;
+            let ends = Ends::of(db, &filter, span)?;
             overview.first_at = ends.first()?.map(|(at, _)| at);
             overview.last_at = ends.last()?.map(|(at, _)| at);
             Ok(overview)
@@ -157,7 +156,7 @@ impl Readers {
             named.sort_by(|a, b| greater(order, &b.2, &a.2).then_with(|| a.1.cmp(&b.1)));
             let mut rows = Vec::new();
             for (id, project, sums) in named.into_iter().skip(offset).take(limit) {
-                let mut ends = Ends::of(db, &filter.with(dim::PROJECT, vec![id]), span)?;
+                let ends = Ends::of(db, &filter.with(dim::PROJECT, vec![id]), span)?;
                 let (first_at, last_at) = (ends.first()?.map(|(at, _)| at), ends.last()?.map(|(at, _)| at));
                 let sessions = sessions.get(&id).map_or(0, HashSet::len) as u64;
                 rows.push(ProjectRow { project, sums, sessions, first_at, last_at });
@@ -165,6 +164,41 @@ impl Readers {
             Ok((rows, total))
         })
     }
+}
+
+/// How many sessions have a response in a span: those of the whole days, and those of what is left at both ends.
+fn sessions(
+    db: &rusqlite::Connection,
+    words: &mut Dictionary,
+    span: Span,
+    filter: &Resolved,
+) -> Result<u64, StoreError> {
+    let [from, to] = span.bounds();
+    let (first, end) = (from.saturating_add(DAYS.width - 1).div_euclid(DAYS.width), to.div_euclid(DAYS.width));
+    let mut sessions: HashSet<i64> = HashSet::new();
+    let ends = if first < end {
+        let sql = if filter.is_open() {
+            "SELECT DISTINCT session FROM session_day WHERE day >= ?1 AND day < ?2".to_owned()
+        } else {
+            let filter = filter.on_sums();
+            format!("SELECT DISTINCT session FROM rollup_day WHERE day >= ?1 AND day < ?2{filter}")
+        };
+        let mut statement = db.prepare_cached(&sql)?;
+        let mut rows = statement.query([first, end])?;
+        while let Some(row) = rows.next()? {
+            sessions.insert(row.get(0)?);
+        }
+        vec![[from, first.saturating_mul(DAYS.width)], [end.saturating_mul(DAYS.width), to]]
+    } else {
+        vec![[from, to]]
+    };
+    for end in ends {
+        let cells = between(db, words, end, filter, &[dim::SESSION])?;
+        sessions.extend(cells.keys().map(|key| key[dim::SESSION]));
+    }
+    // Of what had lost its detail before sums knew sessions it is not known whose it was.
+    sessions.remove(&0);
+    Ok(sessions.len() as u64)
 }
 
 /// The sums by one dimension, of cells that tell cards apart.

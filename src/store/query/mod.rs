@@ -172,3 +172,6 @@ fn instant(db: &rusqlite::Connection, key: &str) -> Result<Option<UnixMillis>, S
 fn counted(db: &rusqlite::Connection, sql: &str, params: impl rusqlite::Params) -> Result<u64, StoreError> {
     count(db.prepare_cached(sql)?.query_row(params, |row| row.get(0))?)
 }
+
+#[cfg(test)]
+mod tests;

@@ -164,7 +164,7 @@ fn by_time(
 ) -> Result<(), StoreError> {
     let started = order == SessionOrder::Started;
     let exact = |session: &Found| -> Result<Option<i64>, StoreError> {
-        let mut ends = Ends::between_days(db, &filter.with(dim::SESSION, vec![session.id]), span, Some(session.days))?;
+        let ends = Ends::between_days(db, &filter.with(dim::SESSION, vec![session.id]), span, Some(session.days))?;
         let end = if started { ends.first()? } else { ends.last()? };
         Ok(end.map(|(at, _)| at.0))
     };
@@ -232,7 +232,7 @@ fn rows(
     for found in page {
         let gathered = gathered.remove(&found.id).unwrap_or_default();
         let narrowed = filter.with(dim::SESSION, vec![found.id]);
-        let mut ends = Ends::between_days(db, &narrowed, span, Some(found.days))?;
+        let ends = Ends::between_days(db, &narrowed, span, Some(found.days))?;
         let (Some(first), Some(last)) = (ends.first()?, ends.last()?) else { continue };
         rows.push(SessionRow {
             session: words.word(db, found.id)?,
@@ -264,7 +264,7 @@ struct Gathered {
 }
 
 /// The agents of a session, the first one first.
-fn agents(db: &Connection, words: &mut Dictionary, session: i64) -> Result<Vec<AgentRow>, StoreError> {
+pub(super) fn agents(db: &Connection, words: &mut Dictionary, session: i64) -> Result<Vec<AgentRow>, StoreError> {
     let mut statement = db.prepare_cached(
         "SELECT coalesce(agent, 0), coalesce(card, 0), min(at), max(at), count(*), sum(input), sum(output),
              sum(cache_write_5m), sum(cache_write_1h), sum(cache_read), coalesce(sum(searches), 0)

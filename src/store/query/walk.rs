@@ -5,7 +5,7 @@
 //! match in a quarter are read. Below the floor of retention the sums know of responses that have no row any more, so
 //! there the few rows that are left (those a delivery waits for) are counted themselves.
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::filter::Resolved;
 use super::{Cursor, Order, Span, counted, instant, limit};
@@ -216,8 +216,12 @@ pub(super) struct Ends<'a> {
     floor: i64,
     /// The quarters in which there may be one.
     quarters: Option<(i64, i64)>,
+    /// The only session that is asked for.
+    session: Option<i64>,
     on_sums: String,
     on_responses: String,
+    /// Without the session.
+    on_its_responses: String,
 }
 
 impl<'a> Ends<'a> {
@@ -253,21 +257,27 @@ impl<'a> Ends<'a> {
             let from = (first * 96).max(span.from.0.div_euclid(QUARTER));
             (from, (last * 96 + 95).min(span.to.0.saturating_sub(1).div_euclid(QUARTER)))
         });
-        Ok(Self { db, span, floor, quarters, on_sums: filter.on_sums(), on_responses: filter.on_responses() })
+        let session = filter.only_session();
+        let (on_sums, on_responses) = (filter.on_sums(), filter.on_responses());
+        let on_its_responses = filter.without(dim::SESSION).on_responses();
+        Ok(Self { db, span, floor, quarters, session, on_sums, on_responses, on_its_responses })
     }
 
     /// The earliest response, and whether that is exact.
-    pub(super) fn first(&mut self) -> Result<Option<(UnixMillis, bool)>, StoreError> {
+    pub(super) fn first(&self) -> Result<Option<(UnixMillis, bool)>, StoreError> {
         self.end("min", "")
     }
 
     /// The latest one.
-    pub(super) fn last(&mut self) -> Result<Option<(UnixMillis, bool)>, StoreError> {
+    pub(super) fn last(&self) -> Result<Option<(UnixMillis, bool)>, StoreError> {
         self.end("max", " DESC")
     }
 
     fn end(&self, which: &str, direction: &str) -> Result<Option<(UnixMillis, bool)>, StoreError> {
         let Some((first, last)) = self.quarters else { return Ok(None) };
+        if let Some(session) = self.session.filter(|_| first.saturating_mul(QUARTER) >= self.floor) {
+            return self.end_of_session(session, direction);
+        }
         let (on_sums, on_responses) = (&self.on_sums, &self.on_responses);
         let mut quarters = self.db.prepare_cached(&format!(
             "SELECT DISTINCT quarter FROM rollup WHERE quarter >= ?1 AND quarter <= ?2{on_sums}
@@ -290,6 +300,22 @@ impl<'a> Ends<'a> {
             }
         }
         Ok(None)
+    }
+}
+
+impl Ends<'_> {
+    /// The same for one session that has all its rows.
+    fn end_of_session(&self, session: i64, direction: &str) -> Result<Option<(UnixMillis, bool)>, StoreError> {
+        let filter = &self.on_its_responses;
+        let at = self
+            .db
+            .prepare_cached(&format!(
+                "SELECT at FROM response INDEXED BY response_session
+                 WHERE session = ?1 AND at >= ?2 AND at < ?3{filter} ORDER BY at{direction} LIMIT 1"
+            ))?
+            .query_row([session, self.span.from.0, self.span.to.0], |row| row.get(0))
+            .optional()?;
+        Ok(at.map(|at| (UnixMillis(at), true)))
     }
 }
 

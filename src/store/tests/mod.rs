@@ -3,6 +3,7 @@
 mod answers;
 mod truth;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use proptest::prelude::*;
@@ -18,7 +19,7 @@ use crate::pricing::PriceTable;
 use crate::status::LineTally;
 
 /// 2026-11-20T12:00:00Z
-const NOON: i64 = 1_795_176_000_000;
+pub(super) const NOON: i64 = 1_795_176_000_000;
 
 pub(super) struct Bench {
     pub(super) directory: tempfile::TempDir,
@@ -44,7 +45,7 @@ impl Bench {
         Store::open(&self.options, Arc::new(PriceTable::builtin()))
     }
 
-    fn commit(&self, store: &mut Store, records: Vec<UsageRecord>) -> Committed {
+    pub(super) fn commit(&self, store: &mut Store, records: Vec<UsageRecord>) -> Committed {
         let tally = LineTally { claims: records.len() as u64, ..LineTally::default() };
         let batch = SourceBatch { records, tally, ..SourceBatch::default() };
         store.commit(&[("claude", SourceMessage::Batch(Box::new(batch)))], self.options.clock.now()).unwrap()
@@ -52,7 +53,7 @@ impl Bench {
 }
 
 /// A claim about response `id`, made at `at` ms after noon.
-fn claim(id: &str, request: Option<&str>, at: i64, output: u64) -> UsageRecord {
+pub(super) fn claim(id: &str, request: Option<&str>, at: i64, output: u64) -> UsageRecord {
     let group = GroupId::of(&[b"claude", b"m", id.as_bytes()]);
     let request: Option<Arc<str>> = request.map(Into::into);
     UsageRecord {
@@ -483,6 +484,68 @@ fn d19_the_previous_format_is_brought_up_to_date() {
     assert_eq!(version, 1, "a copy of the old format was kept");
     drop(store);
     bench.open();
+}
+
+#[test]
+fn d19_the_sums_of_an_older_format_are_carried_over() {
+    let bench = Bench::new();
+    let mut store = bench.open();
+    let mut records = vec![claim("msg_old", Some("req_1"), -400 * UnixMillis::DAY, 5)];
+    for n in 0..40 {
+        let mut record = claim(&format!("msg_{n}"), None, n * 7_000_000 - 123_456, 5);
+        record.owner.session = format!("session-{}", n % 3).into();
+        record.owner.branch = (n % 2 == 0).then(|| "main".into());
+        record.owner.sidechain = n % 5 == 0;
+        record.usage.tokens.input = u64::try_from(n).unwrap() * 10_000;
+        record.usage.web = (n % 4 == 0).then_some(WebUse { searches: 3, fetches: 0 });
+        record.usage.model = if n % 7 == 0 { "glm-5-air".into() } else { record.usage.model };
+        records.push(record);
+    }
+    // Before 1970 there is nothing, but a clock may say so.
+    records.push(claim("msg_odd", None, -NOON - 5, 5));
+    bench.commit(&mut store, records);
+    store.db.execute("DELETE FROM response WHERE at < ?1 AND at > 0", [NOON - 300 * UnixMillis::DAY]).unwrap();
+    let expected = contents(&store);
+    let sums = Readers::new(store.path()).sums(Span::ALL, &Filter::default()).unwrap();
+
+    let older = Bench::new();
+    let mut old = Connection::open(&older.options.path).unwrap();
+    super::open::migrate(&mut old, &older.options.path, 2).unwrap();
+    old.execute("ATTACH ?1 AS new", [store.path().to_str().unwrap()]).unwrap();
+    for table in ["meta", "word", "card", "response", "variant", "correction", "series", "session_day", "source"] {
+        old.execute_batch(&format!("INSERT INTO {table} SELECT * FROM new.{table}")).unwrap();
+    }
+    old.execute_batch(
+        "INSERT INTO rollup SELECT quarter, model, project, sidechain, sum(requests), sum(input), sum(output),
+             sum(cache_write_5m), sum(cache_write_1h), sum(cache_read), sum(searches), sum(cost), sum(unpriced_tokens)
+         FROM new.rollup GROUP BY 1, 2, 3, 4;
+         INSERT INTO rollup SELECT 1, model, project, sidechain, 0, 0, 0, 0, 0, 0, 0, 0, 0 FROM new.rollup LIMIT 1;
+         DETACH new",
+    )
+    .unwrap();
+    drop(old);
+    let migrated = older.open();
+    Readers::new(migrated.path()).check_everything().unwrap();
+    // What has no row any more is known as far as it was known.
+    let lost = |line: &String| line.contains("rollup") && line.contains(&(NOON / 900_000 - 400 * 96).to_string());
+    let known = |contents: Vec<String>| -> Vec<String> { contents.into_iter().filter(|line| !lost(line)).collect() };
+    let (got, expected) = (contents(&migrated), expected);
+    let day = (NOON / 86_400_000 - 400).to_string();
+    let same = |all: Vec<String>| -> BTreeSet<String> {
+        known(all).into_iter().filter(|line| !(line.contains("rollup") && line.contains(&day))).collect()
+    };
+    let hours = |all: BTreeSet<String>| -> BTreeSet<String> {
+        let old = |line: &String| {
+            line.contains("model_")
+                && (line.contains(&day) || line.contains(&(NOON / 3_600_000 - 400 * 24).to_string()))
+        };
+        all.into_iter().filter(|line| !old(line)).collect()
+    };
+    assert_eq!(hours(same(got)), hours(same(expected)));
+    let after = Readers::new(migrated.path()).sums(Span::ALL, &Filter::default()).unwrap();
+    assert_eq!(after.sums.tally, sums.sums.tally);
+    assert_eq!(after.sums.costs.total(), sums.sums.costs.total());
+    assert!(after.sums.costs.unexplained.0 > 0);
 }
 
 #[test]

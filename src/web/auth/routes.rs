@@ -24,7 +24,7 @@ pub fn routes(state: &WebState) -> Routes {
         .class(Class::Page)
     };
     vec![
-        route(Method::GET, "/login", |state, request| Box::pin(page(state, request))),
+        route(Method::GET, "/login", |state, request| Box::pin(std::future::ready(page(&state, &request)))),
         route(Method::POST, "/login", |state, request| Box::pin(submitted(state, request))),
         route(Method::POST, "/logout", |state, request| Box::pin(left(state, request))),
     ]
@@ -44,7 +44,7 @@ struct LoginPage {
 }
 
 /// `GET /login`
-async fn page(state: WebState, request: Arc<Request>) -> Response {
+fn page(state: &WebState, request: &Request) -> Response {
     let next = parameter(request.query.as_bytes(), "next").filter(|next| is_local(next));
     if !state.auth.is_on() {
         return see_other(next.as_deref().unwrap_or("/"));

@@ -70,9 +70,8 @@ impl Sessions {
     /// Those of a file that were begun under this password. What cannot be read is as good as nothing: people log in again.
     pub fn load(path: Option<&Path>, password_version: String) -> Self {
         let sessions = match path.map(read) {
-            None => Vec::new(),
             Some(Ok(file)) if file.version == 1 && file.password_version == password_version => file.sessions,
-            Some(Ok(_)) => Vec::new(),
+            None | Some(Ok(_)) => Vec::new(),
             Some(Err(error)) => {
                 if error.kind() != io::ErrorKind::NotFound {
                     tracing::warn!(%error, "the sessions cannot be read; everybody has to log in again");

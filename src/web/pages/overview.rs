@@ -44,6 +44,7 @@ pub async fn page(state: WebState) -> Response {
         today,
         costs: state.hub.shows_costs(),
         demo: state.settings.demo,
+        logout: state.auth.is_on().then_some("/logout"),
     };
     html(StatusCode::OK, &Overview::of(&facts))
 }
@@ -59,6 +60,8 @@ pub struct Facts<'a> {
     today: Date,
     costs: bool,
     demo: bool,
+    /// Where one logs out, if there is a login.
+    logout: Option<&'static str>,
 }
 
 /// The page, every word of it ready to be shown.
@@ -85,6 +88,7 @@ struct Overview<'a> {
     periods: Vec<Period>,
     projects: Vec<Project>,
     costs: bool,
+    logout: Option<&'static str>,
     zone: String,
     price_table: &'a str,
     version: &'static str,
@@ -114,6 +118,7 @@ impl<'a> Overview<'a> {
             periods: figures::periods(days),
             projects: figures::projects(&facts.history.projects),
             costs: facts.costs,
+            logout: facts.logout,
             zone: format::zone_name(facts.zone),
             price_table: &facts.snapshot.store.price_table,
             version: version::VERSION,

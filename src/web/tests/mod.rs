@@ -12,16 +12,24 @@ use warp::http::Method;
 use super::*;
 use crate::event::{PicoUsd, QuerySource, Tally, TokenCounts, UnixMillis};
 use crate::hub::{Commit, Snapshot, Statuses};
-use crate::plugin::Stopper;
-use crate::route::{Response, Route};
+use crate::plugin::{Setup, Stopper};
+use crate::route::{Class, Response, Route};
 use crate::sinks::SINKS;
 use crate::status::{RootStatus, SourceStatus};
+
+mod guard;
+mod login;
+
+/// What time it is.
+const NOW: UnixMillis = UnixMillis(1_795_438_800_000);
 
 /// A running server; it stops when dropped.
 struct House {
     runtime: tokio::runtime::Runtime,
     address: SocketAddr,
     hub: Hub,
+    /// Everything that is served.
+    routes: Vec<Route>,
     stopper: Stopper,
     server: Option<tokio::task::JoinHandle<anyhow::Result<()>>>,
     _directory: tempfile::TempDir,
@@ -51,27 +59,40 @@ impl House {
     }
 
     fn start_with(snapshot: Snapshot, connections: ConnectionLimits, exchanges: ExchangeLimits) -> Self {
+        Self::open(snapshot, |_| WebSettings { connections, exchanges, ..WebSettings::default() })
+    }
+
+    /// With settings that may depend on the address.
+    fn open(snapshot: Snapshot, settings: impl FnOnce(SocketAddr) -> WebSettings) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let status = SourceStatus::default();
         let root = RootStatus { path: "/roots/claude".into(), state: "ok".to_owned(), files: 3 };
         status.update(|words| words.roots = vec![root]);
         let statuses: Statuses = Arc::new([("claude", Arc::new(status))].into_iter().collect());
         let hub = Hub::new(snapshot, statuses);
-        let clock = Clock::fixed(UnixMillis(1_795_438_800_000));
-        let allowed_hosts = vec!["monitor.example.org".to_owned()];
-        let settings = WebSettings { allowed_hosts, connections, exchanges, ..WebSettings::default() };
-        let readers = Readers::new(&directory.path().join("monitor.db"));
-        let state = WebState::new(hub.clone(), readers, clock, Arc::new(PriceTable::builtin()), Arc::new(settings));
-        let mut plugins: Routes =
-            SINKS.iter().flat_map(|sink| (sink.build)(toml::Table::new(), &hub).unwrap().routes).collect();
-        plugins.push(Route::new(Method::GET, "/never", |_| std::future::pending()));
-        plugins.push(echo());
-        let (stopper, stop) = Stopper::new();
         let runtime = tokio::runtime::Runtime::new().unwrap();
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).unwrap();
         let address = listener.local_addr().unwrap();
+        let mut settings = settings(address);
+        settings.allowed_hosts.push("monitor.example.org".to_owned());
+        let readers = Readers::new(&directory.path().join("monitor.db"));
+        let state =
+            WebState::new(hub.clone(), readers, Clock::fixed(NOW), Arc::new(PriceTable::builtin()), Arc::new(settings));
+        let always = SINKS.iter().filter(|sink| sink.always);
+        let mut plugins: Routes = always
+            .flat_map(|sink| {
+                let setup = Setup::new(sink.kind, Clock::fixed(NOW));
+                (sink.build)(toml::Table::new(), &setup).unwrap()(&hub).routes
+            })
+            .collect();
+        plugins.push(Route::new(Method::GET, "/never", |_| std::future::pending()));
+        plugins.push(echo());
+        plugins.push(Route::get("/live", |_| Response::new("open".into())).class(Class::Live));
+        plugins.push(Route::get("/broken", |_| error::ApiError::internal().response()));
+        let routes = router(&state, plugins.clone()).iter().cloned().collect();
+        let (stopper, stop) = Stopper::new();
         let server = runtime.spawn(serve(listener, state, plugins, stop));
-        Self { runtime, address, hub, stopper, server: Some(server), _directory: directory }
+        Self { runtime, address, hub, routes, stopper, server: Some(server), _directory: directory }
     }
 
     fn connect(&self) -> TcpStream {

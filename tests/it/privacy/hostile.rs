@@ -62,12 +62,13 @@ fn of(names: impl Iterator<Item = String>) -> Hostile {
     Hostile { house, names: all, written }
 }
 
-/// One response that has the name wherever a transcript can have one.
+/// One response of just now that has the name wherever a transcript can have one. Without a time of its own it has that
+/// of its file.
 pub(super) fn line(number: usize, name: &str) -> String {
     let line = json!({
         "parentUuid": null, "isSidechain": false, "userType": name, "cwd": format!("/srv/{name}"), "sessionId": name,
         "version": name, "gitBranch": name, "type": "assistant", "uuid": format!("u{number}"), "agentId": name,
-        "slug": name, "requestId": format!("req_{number}{name}"), "timestamp": "2025-11-01T12:00:00.000Z",
+        "slug": name, "requestId": format!("req_{number}{name}"),
         "message": {
             "id": format!("msg_{number}{name}"), "type": "message", "role": "assistant", "model": name,
             "content": [{ "type": "text", "text": name }], "stop_reason": name,

@@ -61,7 +61,7 @@ impl Scene {
         let health = Health::of(&Hub::new(snapshot.clone(), statuses), &snapshot, 1);
         let zone = TimeZone::get("Europe/Berlin").unwrap();
         let (snapshot, health, history, zone) = (&snapshot, &health, &history, &zone);
-        let facts = Facts { snapshot, health, history, unreadable, zone, today: TODAY, costs, demo };
+        let facts = Facts { snapshot, health, history, unreadable, zone, today: TODAY, costs, demo, logout: None };
         Overview::of(&facts).render().unwrap()
     }
 }

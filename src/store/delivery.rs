@@ -1,0 +1,435 @@
+//! How far each delivery has got, what it remembers, and what its receiver refused.
+//!
+//! A delivery is handed nothing beyond its `reach`, which is moved before anything is read for it: whatever is corrected
+//! afterwards leaves what it replaced in the log (`keep_prior`), so that the correction can be told with its before.
+//! Every change here is one small transaction on the writing connection, between two commits of ingest.
+
+use std::collections::HashMap;
+
+use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, params};
+
+use super::dictionary::Dictionary;
+use super::log::page_after;
+use super::{Readers, Store, StoreError, count, int};
+use crate::event::{Change, Event, GroupId, UnixMillis};
+
+/// How many dead letters of one delivery are kept; older ones are only counted.
+const KEPT_LETTERS: i64 = 10_000;
+
+/// One delivery as the history knows it.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DeliveryState {
+    pub name: String,
+    pub kind: String,
+    /// What the cursor is about.
+    pub target: String,
+    /// What the configuration names now; another than `target` waits for a decision.
+    pub wanted: String,
+    /// It has a cursor at all.
+    pub tracks: bool,
+    /// Everything up to here was dealt with. `None`: it has not begun.
+    pub revision: Option<u64>,
+    pub reach: u64,
+    pub generation: u64,
+    /// While the cursor is below `replay_until`, responses before this instant are passed over.
+    pub since: Option<UnixMillis>,
+    pub replay_until: u64,
+    pub paused: bool,
+    pub memo: Option<String>,
+    pub events: u64,
+    pub dead_letters: u64,
+    pub dropped: u64,
+    pub last_success_at: Option<UnixMillis>,
+    pub failing_since: Option<UnixMillis>,
+    pub last_error: Option<String>,
+}
+
+/// Where a delivery is to go on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Resume {
+    /// After the newest change.
+    Head,
+    /// After this revision.
+    After(u64),
+    /// With responses made at this instant or later.
+    Since(UnixMillis),
+}
+
+/// What one batch did.
+#[derive(Clone, Debug, Default)]
+pub struct Ack {
+    pub name: String,
+    /// As it was when the batch was read: after a replay somewhere else an old acknowledgement says nothing.
+    pub generation: u64,
+    pub from: u64,
+    /// Everything up to here was dealt with.
+    pub until: u64,
+    pub delivered: u64,
+    pub dropped: u64,
+    /// Changes that were refused for good, and why.
+    pub dead: Vec<(Change, String)>,
+    /// Refused ones that the receiver did not name.
+    pub unnamed: u64,
+    pub memo: Option<String>,
+    pub now: UnixMillis,
+    /// Something arrived, rather than being passed over.
+    pub success: bool,
+}
+
+/// A change that a receiver refused for good.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DeadLetter {
+    pub number: u64,
+    pub name: String,
+    pub revision: u64,
+    pub id: GroupId,
+    pub at: UnixMillis,
+    pub reason: String,
+    /// `{"before": EVENT or null, "after": EVENT or null}`
+    pub change: String,
+}
+
+/// What a delivery is handed next.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Page {
+    pub changes: Vec<Change>,
+    /// There is nothing else up to here.
+    pub until: u64,
+}
+
+const COLUMNS: &str =
+    "name, kind, target, wanted, tracks, revision, reach, generation, since, replay_until, paused, memo,
+     events, dead_letters, dropped, last_success_at, failing_since, last_error";
+
+fn state(row: &Row<'_>) -> rusqlite::Result<DeliveryState> {
+    // What is negative was not written by us; as a zero it costs a repetition and loses nothing.
+    let number = |place: usize| row.get::<_, i64>(place).map(|value| u64::try_from(value).unwrap_or(0));
+    let at = |place: usize| row.get::<_, Option<i64>>(place).map(|value| value.map(UnixMillis));
+    let revision: Option<i64> = row.get(5)?;
+    Ok(DeliveryState {
+        name: row.get(0)?,
+        kind: row.get(1)?,
+        target: row.get(2)?,
+        wanted: row.get(3)?,
+        tracks: row.get(4)?,
+        revision: revision.map(|revision| u64::try_from(revision).unwrap_or(0)),
+        reach: number(6)?,
+        generation: number(7)?,
+        since: at(8)?,
+        replay_until: number(9)?,
+        paused: row.get(10)?,
+        memo: row.get(11)?,
+        events: number(12)?,
+        dead_letters: number(13)?,
+        dropped: number(14)?,
+        last_success_at: at(15)?,
+        failing_since: at(16)?,
+        last_error: row.get(17)?,
+    })
+}
+
+fn load(db: &Connection, name: &str) -> Result<Option<DeliveryState>, StoreError> {
+    let mut statement = db.prepare_cached(&format!("SELECT {COLUMNS} FROM delivery WHERE name = ?1"))?;
+    Ok(statement.query_row([name], state).optional()?)
+}
+
+fn all(db: &Connection) -> Result<Vec<DeliveryState>, StoreError> {
+    let mut statement = db.prepare_cached(&format!("SELECT {COLUMNS} FROM delivery ORDER BY name"))?;
+    Ok(statement.query_map([], state)?.collect::<Result<_, _>>()?)
+}
+
+/// Keeps retention from what `name` has not been sent, or no longer.
+fn hold(db: &Connection, name: &str, revision: Option<u64>) -> Result<(), StoreError> {
+    match revision {
+        Some(revision) => db
+            .prepare_cached("INSERT OR REPLACE INTO cursor (name, revision) VALUES (?1, ?2)")?
+            .execute(params![name, int(revision)?])?,
+        None => db.prepare_cached("DELETE FROM cursor WHERE name = ?1")?.execute([name])?,
+    };
+    Ok(())
+}
+
+impl Store {
+    /// Makes a delivery known, or finds it again, and keeps retention from what it has not been sent. `tracks`: it has
+    /// a cursor.
+    pub fn enroll(&mut self, name: &str, kind: &str, target: &str, tracks: bool) -> Result<DeliveryState, StoreError> {
+        let tx = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        tx.execute(
+            "INSERT INTO delivery (name, kind, target, wanted, tracks) VALUES (?1, ?2, ?3, ?3, ?4)
+             ON CONFLICT (name) DO UPDATE SET kind = ?2, wanted = ?3, tracks = ?4,
+                 target = CASE WHEN revision IS NULL OR NOT ?4 THEN ?3 ELSE target END",
+            params![name, kind, target, tracks],
+        )?;
+        let state = load(&tx, name)?.ok_or_else(|| StoreError::Range(format!("the delivery {name} is gone")))?;
+        hold(&tx, name, state.revision.filter(|_| tracks))?;
+        tx.commit()?;
+        Ok(state)
+    }
+
+    /// Retention no longer waits for deliveries other than these; what they had got to stays known.
+    pub fn release_deliveries_except(&mut self, names: &[String]) -> Result<(), StoreError> {
+        let mut statement = self.db.prepare("SELECT name FROM cursor JOIN delivery USING (name)")?;
+        let held: Vec<String> = statement.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
+        for name in held.iter().filter(|name| !names.contains(name)) {
+            hold(&self.db, name, None)?;
+        }
+        Ok(())
+    }
+
+    /// Has a delivery go on somewhere else, to what the configuration names now. `false`: there is no such delivery.
+    pub fn move_delivery(&mut self, name: &str, to: Resume) -> Result<bool, StoreError> {
+        let head = self.revision;
+        let tx = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let (revision, since) = match to {
+            Resume::Head => (head, None),
+            Resume::After(revision) => (revision.min(head), None),
+            Resume::Since(at) => {
+                // Revisions follow the order of reading, not that of time: those in between are passed over one by one.
+                let first: Option<i64> =
+                    tx.query_row("SELECT min(revision) FROM response WHERE at >= ?1", [at.0], |row| row.get(0))?;
+                (first.map_or(Ok(head), count)?.saturating_sub(u64::from(first.is_some())), Some(at))
+            }
+        };
+        let moved = tx.execute(
+            "UPDATE delivery SET revision = ?2, since = ?3, replay_until = ?4, generation = generation + 1,
+                 target = wanted, failing_since = NULL, last_error = NULL WHERE name = ?1 AND tracks",
+            params![name, int(revision)?, since.map(|at| at.0), int(head)?],
+        )?;
+        if moved > 0 {
+            hold(&tx, name, Some(revision))?;
+        }
+        tx.commit()?;
+        Ok(moved > 0)
+    }
+
+    /// Pauses a delivery or has it go on. `false`: there is no such delivery.
+    pub fn pause_delivery(&mut self, name: &str, paused: bool) -> Result<bool, StoreError> {
+        let changed = self.db.execute(
+            "UPDATE delivery SET paused = ?2, failing_since = CASE WHEN ?2 THEN failing_since END WHERE name = ?1",
+            params![name, paused],
+        )?;
+        Ok(changed > 0)
+    }
+
+    /// Lets a delivery be handed everything there is now. `None`: it stands elsewhere by now, so ask anew.
+    pub fn extend_reach(&mut self, name: &str, generation: u64, revision: u64) -> Result<Option<u64>, StoreError> {
+        let changed = self
+            .db
+            .prepare_cached("UPDATE delivery SET reach = ?4 WHERE name = ?1 AND generation = ?2 AND revision = ?3")?
+            .execute(params![name, int(generation)?, int(revision)?, int(self.revision)?])?;
+        Ok((changed > 0).then_some(self.revision))
+    }
+
+    /// Moves a cursor after a batch, with everything that has to be known together with it, and extends the reach.
+    /// `None`: it stands elsewhere by now; nothing was changed.
+    pub fn acknowledge_batch(&mut self, ack: &Ack) -> Result<Option<u64>, StoreError> {
+        let head = self.revision;
+        let tx = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let dead = ack.dead.len() as u64 + ack.unnamed;
+        let changed = tx
+            .prepare_cached(
+                "UPDATE delivery SET revision = ?4, reach = ?5, memo = coalesce(?6, memo), events = events + ?7,
+                     dropped = dropped + ?8, dead_letters = dead_letters + ?9,
+                     last_success_at = CASE WHEN ?11 THEN ?10 ELSE last_success_at END,
+                     failing_since = CASE WHEN ?11 THEN NULL ELSE failing_since END,
+                     last_error = CASE WHEN ?11 THEN NULL ELSE last_error END
+                 WHERE name = ?1 AND generation = ?2 AND revision = ?3",
+            )?
+            .execute(params![
+                ack.name,
+                int(ack.generation)?,
+                int(ack.from)?,
+                int(ack.until)?,
+                int(head)?,
+                ack.memo,
+                int(ack.delivered)?,
+                int(ack.dropped)?,
+                int(dead)?,
+                ack.now.0,
+                ack.success
+            ])?;
+        if changed == 0 {
+            return Ok(None);
+        }
+        hold(&tx, &ack.name, Some(ack.until))?;
+        for (change, reason) in &ack.dead {
+            bury(&tx, &ack.name, change, reason, ack.now)?;
+        }
+        tx.commit()?;
+        Ok(Some(head))
+    }
+
+    /// The same for a delivery of snapshots, which has no cursor.
+    pub fn acknowledge_snapshot(&mut self, name: &str, memo: Option<&str>, now: UnixMillis) -> Result<(), StoreError> {
+        self.db
+            .prepare_cached(
+                "UPDATE delivery SET memo = coalesce(?2, memo), last_success_at = ?3,
+                     failing_since = NULL, last_error = NULL WHERE name = ?1",
+            )?
+            .execute(params![name, memo, now.0])?;
+        Ok(())
+    }
+
+    /// Remembers that a delivery began to fail, and why.
+    pub fn note_failing(&mut self, name: &str, why: &str, now: UnixMillis) -> Result<(), StoreError> {
+        self.db.execute(
+            "UPDATE delivery SET failing_since = coalesce(failing_since, ?3), last_error = ?2 WHERE name = ?1",
+            params![name, why, now.0],
+        )?;
+        Ok(())
+    }
+
+    pub fn delivery(&self, name: &str) -> Result<Option<DeliveryState>, StoreError> {
+        load(&self.db, name)
+    }
+}
+
+/// Keeps what was refused, the newest of it.
+fn bury(db: &Connection, name: &str, change: &Change, reason: &str, now: UnixMillis) -> Result<(), StoreError> {
+    let Some(event) = change.after.as_ref().or(change.before.as_ref()) else { return Ok(()) };
+    let text = serde_json::json!({ "before": change.before, "after": change.after }).to_string();
+    db.prepare_cached(
+        "INSERT INTO dead_letter (name, revision, id, at, reason, change) VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+    )?
+    .execute(params![name, int(change.revision)?, &event.id.0[..], now.0, reason, text])?;
+    db.prepare_cached(
+        "DELETE FROM dead_letter WHERE name = ?1 AND number <=
+             (SELECT number FROM dead_letter WHERE name = ?1 ORDER BY number DESC LIMIT 1 OFFSET ?2)",
+    )?
+    .execute(params![name, KEPT_LETTERS])?;
+    Ok(())
+}
+
+impl Readers {
+    /// Every delivery that was ever known, by name.
+    pub fn deliveries(&self) -> Result<Vec<DeliveryState>, StoreError> {
+        self.with(|db| all(db))
+    }
+
+    /// The newest dead letters, of one delivery or of all, newest first.
+    pub fn dead_letters(&self, name: Option<&str>, limit: usize) -> Result<Vec<DeadLetter>, StoreError> {
+        self.with(|db| {
+            let mut statement = db.prepare_cached(
+                "SELECT number, name, revision, id, at, reason, change FROM dead_letter
+                 WHERE ?1 IS NULL OR name = ?1 ORDER BY number DESC LIMIT ?2",
+            )?;
+            let mut rows = statement.query(params![name, int(limit as u64)?])?;
+            let mut letters = Vec::new();
+            while let Some(row) = rows.next()? {
+                letters.push(DeadLetter {
+                    number: count(row.get(0)?)?,
+                    name: row.get(1)?,
+                    revision: count(row.get(2)?)?,
+                    id: GroupId(row.get(3)?),
+                    at: UnixMillis(row.get(4)?),
+                    reason: row.get(5)?,
+                    change: row.get(6)?,
+                });
+            }
+            Ok(letters)
+        })
+    }
+
+    /// What a delivery is handed next: changes with `after < revision <= reach`, at most `limit`, in order.
+    pub fn delivery_page(&self, after: u64, reach: u64, limit: usize) -> Result<Page, StoreError> {
+        self.with(|db| {
+            // One state of the database for all that is asked.
+            let tx = db.transaction()?;
+            page(&tx, &mut Dictionary::default(), after, reach, limit.max(1))
+        })
+    }
+
+    /// Where a delivery that stands at `after` has to go on so that no more than `kept` responses wait, and how many it
+    /// passes over by that. `None`: no more than that wait.
+    pub fn surplus(&self, after: u64, kept: u64) -> Result<Option<(u64, u64)>, StoreError> {
+        self.with(|db| {
+            let sql = "SELECT revision FROM response WHERE revision > ?1 ORDER BY revision DESC LIMIT 1 OFFSET ?2";
+            let last: Option<i64> =
+                db.prepare_cached(sql)?.query_row([int(after)?, int(kept)?], |row| row.get(0)).optional()?;
+            let Some(last) = last else { return Ok(None) };
+            let sql = "SELECT count(*) FROM response WHERE revision > ?1 AND revision <= ?2";
+            let passed = db.prepare_cached(sql)?.query_row([int(after)?, last], |row| row.get(0))?;
+            Ok(Some((count(last)?, count(passed)?)))
+        })
+    }
+}
+
+/// What a correction replaced.
+struct Prior {
+    /// Since when it was there: the revision that the first correction after the cursor replaced.
+    since: u64,
+    before: String,
+    /// Of the last correction up to the end of the page.
+    last: u64,
+}
+
+fn page(db: &Connection, words: &mut Dictionary, after: u64, reach: u64, limit: usize) -> Result<Page, StoreError> {
+    let rows = page_after(db, words, after, limit, reach)?;
+    let until = if rows.len() < limit { reach } else { rows.last().map_or(reach, |row| row.revision) };
+    let mut priors = priors(db, after, until)?;
+    let mut changes = Vec::with_capacity(rows.len());
+    for stored in rows {
+        let before = match priors.remove(&stored.id) {
+            Some(prior) => seen(&prior, after)?,
+            None => None,
+        };
+        changes.push(Change { revision: stored.revision, before, after: Some(stored.event(db, words)?) });
+    }
+    // What is left was replaced in here and stands further on, or is gone.
+    for (id, prior) in priors {
+        if let (Some(before), true) = (seen(&prior, after)?, is_gone(db, id, until)?) {
+            changes.push(Change { revision: prior.last, before: Some(before), after: None });
+        }
+    }
+    changes.sort_by_key(|change| change.revision);
+    let mut page = Page { changes, until };
+    if page.changes.len() > limit {
+        page.changes.truncate(limit);
+        page.until = page.changes.last().map_or(until, |last| last.revision);
+    }
+    Ok(page)
+}
+
+/// What was replaced with `after < revision <= until`, by response.
+fn priors(db: &Connection, after: u64, until: u64) -> Result<HashMap<GroupId, Prior>, StoreError> {
+    let mut statement = db.prepare_cached(
+        "SELECT revision, id, prior, before FROM correction WHERE revision > ?1 AND revision <= ?2 ORDER BY revision",
+    )?;
+    let mut rows = statement.query(params![int(after)?, int(until)?])?;
+    let mut priors: HashMap<GroupId, Prior> = HashMap::new();
+    while let Some(row) = rows.next()? {
+        let revision = count(row.get(0)?)?;
+        match priors.entry(GroupId(row.get(1)?)) {
+            std::collections::hash_map::Entry::Occupied(mut known) => known.get_mut().last = revision,
+            std::collections::hash_map::Entry::Vacant(place) => {
+                place.insert(Prior { since: count(row.get(2)?)?, before: row.get(3)?, last: revision });
+            }
+        }
+    }
+    Ok(priors)
+}
+
+/// The state that was current at `after`, if there was one.
+fn seen(prior: &Prior, after: u64) -> Result<Option<Event>, StoreError> {
+    if prior.since > after {
+        return Ok(None);
+    }
+    serde_json::from_str(&prior.before)
+        .map(Some)
+        .map_err(|error| StoreError::Range(format!("unreadable correction: {error}")))
+}
+
+/// Whether a response is not there, and its end does not come after `until`.
+fn is_gone(db: &Connection, id: GroupId, until: u64) -> Result<bool, StoreError> {
+    let there = db.prepare_cached("SELECT 1 FROM response WHERE id = ?1")?.exists([&id.0[..]])?;
+    let later = db
+        .prepare_cached("SELECT 1 FROM correction WHERE id = ?1 AND revision > ?2")?
+        .exists(params![&id.0[..], int(until)?])?;
+    Ok(!there && !later)
+}
+
+/// The furthest that any delivery has been handed.
+pub(super) fn furthest_reach(db: &Connection) -> Result<u64, StoreError> {
+    let sql = "SELECT coalesce(max(reach), 0) FROM delivery WHERE tracks";
+    count(db.prepare_cached(sql)?.query_row([], |row| row.get(0))?)
+}
