@@ -3,16 +3,40 @@
 //! Reading takes no lock that ingest holds and does no I/O. A [`Feed`] gives a snapshot first and then each commit; a
 //! reader that falls behind gets a fresh snapshot instead of a gap, so nobody can hold ingest up.
 
-use std::collections::BTreeMap;
+mod series;
+
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
 use tokio::sync::{broadcast, watch};
 
+use crate::clock::Calendar;
 use crate::event::{Change, QuerySource, Tally, UnixMillis};
 use crate::status::{HouseStatus, SourceStatus, SourceTotals};
 
 pub use crate::status::{BUCKETS, Histogram};
+pub use series::{
+    ActiveSession, Direction, MODEL_PLACES, MOST_PROJECT_PLACES, ProjectSums, RequestSizes, SESSION_HELD_MS,
+    SESSIONS_HELD, SIZE_BOUNDS, SIZES, SessionPart, SizeExemplar, Spend, size_class,
+};
+
+/// What sinks show beside totals, and so has to be kept for them. Said before the history is opened.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Wishes {
+    /// The most projects that anybody shows one by one.
+    pub projects: usize,
+    /// Somebody shows the sessions that were active lately.
+    pub sessions: bool,
+}
+
+impl Wishes {
+    /// What satisfies both.
+    #[must_use]
+    pub fn and(self, other: Self) -> Self {
+        Self { projects: self.projects.max(other.projects), sessions: self.sessions || other.sessions }
+    }
+}
 
 /// Everything that is known at one revision. Immutable.
 #[derive(Clone, Debug, Default)]
@@ -30,6 +54,20 @@ pub struct Snapshot {
     pub series: BTreeMap<(Arc<str>, QuerySource), Tally>,
     /// The same for the session counter.
     pub session_count: u64,
+    /// What counters by project show.
+    pub projects: ProjectSums,
+    /// Models that have a label of their own; all others share one.
+    pub model_places: Arc<BTreeSet<Arc<str>>>,
+    /// Responses by size, by [`Direction`].
+    pub request_sizes: Arc<[RequestSizes; 2]>,
+    /// The sessions that were active last, newest first; empty unless somebody [wishes](Wishes) for them.
+    pub active_sessions: Arc<[ActiveSession]>,
+    /// What was spent lately.
+    pub spend: Arc<Spend>,
+    /// Responses whose last known line did not say that they were complete.
+    pub unfinished: u64,
+    /// Responses that were given another price later, since the history began.
+    pub repriced: u64,
     /// The newest response that does not claim to be from the future.
     pub last_event_at: Option<UnixMillis>,
     /// Tokens by model that Claude Code's own statistics state; estimates, never part of the totals.
@@ -93,6 +131,8 @@ pub struct Hub {
     statuses: Statuses,
     house: Arc<HouseStatus>,
     closing: Arc<watch::Sender<bool>>,
+    wishes: Arc<ArcSwap<Wishes>>,
+    calendar: Calendar,
     costs: bool,
 }
 
@@ -109,6 +149,8 @@ impl Hub {
             statuses,
             house: Arc::default(),
             closing: Arc::new(watch::Sender::new(false)),
+            wishes: Arc::default(),
+            calendar: Calendar::default(),
             costs: true,
         }
     }
@@ -117,6 +159,26 @@ impl Hub {
     #[must_use]
     pub fn without_costs(self) -> Self {
         Self { costs: false, ..self }
+    }
+
+    /// Whose days and months count, and what time it is.
+    #[must_use]
+    pub fn with_calendar(self, calendar: Calendar) -> Self {
+        Self { calendar, ..self }
+    }
+
+    pub fn calendar(&self) -> &Calendar {
+        &self.calendar
+    }
+
+    /// Asks for more than totals to be kept.
+    pub fn wish(&self, wish: Wishes) {
+        self.wishes.rcu(|wishes| wishes.and(wish));
+    }
+
+    /// What sinks have asked for.
+    pub fn wishes(&self) -> Wishes {
+        **self.wishes.load()
     }
 
     /// Whether API, metrics and pages show costs.

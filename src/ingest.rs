@@ -237,14 +237,27 @@ impl Spine {
     }
 
     fn publish(&mut self, changes: Option<Vec<crate::event::Change>>) -> Result<(), StoreError> {
+        let ready = self.awaited.is_empty() && self.settle()?;
         let mut snapshot = self.store.snapshot()?;
-        snapshot.ready = self.awaited.is_empty();
+        snapshot.ready = ready;
         snapshot.ingest = IngestTotals { by_source: snapshot.ingest.by_source, ..self.totals.clone() };
         if let Some(trouble) = &self.trouble {
             snapshot.troubles.insert("database", trouble.clone());
         }
         self.hub.publish(Commit { snapshot: Arc::new(snapshot), changes: changes.map(Into::into) });
         Ok(())
+    }
+
+    /// From the first catch-up on numbers are shown; `false`: they cannot be yet, and will be at the next commit.
+    fn settle(&mut self) -> Result<bool, StoreError> {
+        match self.store.settle(self.hub.wishes(), self.clock.now()) {
+            Ok(()) => Ok(true),
+            Err(error) if error.is_passing() => {
+                tracing::warn!(%error, "cannot show the numbers yet; will try again");
+                Ok(false)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     /// Backups and retention. Their failure is told and tried again; it never stops ingest.

@@ -159,6 +159,8 @@ impl SourceStatus {
 /// What the process and its HTTP server show of themselves. Nothing in it is ever waited for by ingest.
 #[derive(Debug, Default)]
 pub struct HouseStatus {
+    /// Claude Code's own telemetry seems to be on: a database that takes both sees everything twice.
+    pub native_telemetry: AtomicBool,
     process: Mutex<Option<ProcessSample>>,
     requests: Mutex<BTreeMap<(&'static str, &'static str), u64>>,
     sinks: Mutex<BTreeMap<String, Arc<SinkStatus>>>,

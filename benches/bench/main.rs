@@ -9,6 +9,7 @@ mod process;
 mod questions;
 mod reading;
 mod report;
+mod scrape;
 
 use report::Report;
 
@@ -26,6 +27,9 @@ fn main() {
         if wanted("live") {
             live::measure(&corpus, &mut report);
         }
+    }
+    if wanted("scrape") {
+        scrape::measure(&mut report);
     }
     if wanted("history") {
         history::measure(&mut report);

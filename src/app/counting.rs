@@ -1,6 +1,7 @@
 //! The part of the house that counts: store, spine and sources, with a recovery in between if the file is damaged.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::atomic::Ordering::Relaxed;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
@@ -9,10 +10,10 @@ use anyhow::Context;
 
 use super::AppError;
 use super::plugins::configured_sources;
-use crate::clock::Clock;
+use crate::clock::{Calendar, Clock};
 use crate::config::Settings;
 use crate::deliver::Ledger;
-use crate::hub::{Hub, Statuses};
+use crate::hub::{Hub, Statuses, Wishes};
 use crate::ingest::{Ingest, JOBS, Job, Upkeep};
 use crate::plugin::{Outbox, SourceMessage, Stop, Stopper};
 use crate::pricing::PriceTable;
@@ -54,8 +55,8 @@ pub enum Mode {
 }
 
 impl Counting {
-    /// Opens the history and starts reading.
-    pub fn start(settings: &Settings, clock: &Clock, mode: Mode) -> Result<Self, AppError> {
+    /// Opens the history and starts reading. `wishes`: what sinks need beside totals.
+    pub fn start(settings: &Settings, clock: &Clock, mode: Mode, wishes: Wishes) -> Result<Self, AppError> {
         let prices = Arc::new(price_table(settings)?);
         let options = open_options(settings, clock);
         let sources = configured_sources(settings)?;
@@ -66,7 +67,10 @@ impl Counting {
         let statuses: Statuses = Arc::new(
             sources.iter().map(|source| (source.factory.kind, Arc::clone(&source.status))).collect::<BTreeMap<_, _>>(),
         );
-        let mut hub = Hub::new(store.snapshot()?, statuses);
+        let calendar = Calendar { clock: clock.clone(), zone: settings.time_zone.clone() };
+        let mut hub = Hub::new(store.snapshot()?, statuses).with_calendar(calendar);
+        hub.wish(wishes);
+        hub.house().native_telemetry.store(settings.native_telemetry, Relaxed);
         if !settings.enable_cost {
             hub = hub.without_costs();
         }

@@ -19,6 +19,7 @@ pub use security::tokens;
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::deliver::{self, House};
+use crate::hub::Wishes;
 use crate::plugin::{SinkFactory, Stop, Stopper};
 use crate::web::server::ConnectionLimits;
 use crate::web::tls::Tls;
@@ -35,6 +36,7 @@ pub fn serve(
 ) -> Result<(), AppError> {
     // What is wrong with settings or the address is said before the history is opened or even made.
     let sinks = plugins::configured_sinks(settings, clock, more)?;
+    let wishes = sinks.iter().fold(Wishes::default(), |wishes, sink| wishes.and(sink.wishes));
     security::check_open(settings)?;
     // Each live connection is one; the usual limit is for interactive programs.
     if let Err(error) = crate::platform::raise_open_files() {
@@ -43,9 +45,9 @@ pub fn serve(
     let listener = listen(settings)?;
     let bound = listener.local_addr().context("asking for the address that is listened on")?;
     let web = Arc::new(security::web_settings(settings, bound, demo)?);
-    let mut counting = Counting::start(settings, clock, Mode::Follow)?;
+    let mut counting = Counting::start(settings, clock, Mode::Follow, wishes)?;
     watch(&counting);
-    let served = serve_counted(clock, web, listener, &mut counting, sinks);
+    let served = serve_counted(settings, clock, web, listener, &mut counting, sinks);
     let stopped = counting.stop();
     served.and(stopped)
 }
@@ -67,6 +69,7 @@ fn listen(settings: &Settings) -> Result<TcpListener, AppError> {
 }
 
 fn serve_counted(
+    settings: &Settings,
     clock: &Clock,
     web: Arc<WebSettings>,
     listener: TcpListener,
@@ -104,6 +107,12 @@ fn serve_counted(
         let mut sinks = deliver::start(sinks, &house).context("starting the sinks")?;
         let server = tokio::spawn(web::serve(listener, state, std::mem::take(&mut sinks.routes), stop.clone()));
         tracing::info!("listening on {scheme}://{bound}");
+        if settings.native_telemetry {
+            tracing::warn!(
+                "Claude Code's own telemetry seems to be on, too: where both arrive under the same names, keep them \
+                 apart by `job` or set `profile = \"own\"` in [sinks.prometheus]"
+            );
+        }
         if open && !bound.ip().to_canonical().is_loopback() {
             tracing::warn!("other machines can reach this address, and nobody is asked for a password");
         }

@@ -7,6 +7,7 @@ use super::{demo, progress};
 use crate::app::{AppError, Counting, Mode, serve};
 use crate::clock::Clock;
 use crate::config::Settings;
+use crate::hub::Wishes;
 use crate::plugin::SinkFactory;
 
 const NOTHING_FOUND: &str =
@@ -30,7 +31,7 @@ fn show_progress(counting: &Counting) {
 
 /// Reads everything there is, once, and says what was found.
 pub(super) fn ingest(settings: &Settings, clock: &Clock) -> Result<(), AppError> {
-    let counting = Counting::start(settings, clock, Mode::Once)?;
+    let counting = Counting::start(settings, clock, Mode::Once, Wishes::default())?;
     let bar = progress::show(counting.hub.clone(), counting.ended.clone());
     let hub = counting.hub.clone();
     let outcome = counting.finish();

@@ -78,6 +78,8 @@ pub struct Settings {
     pub requests_per_minute: u32,
     /// Without it the server speaks plain HTTP.
     pub tls: Option<TlsSettings>,
+    /// Claude Code's own telemetry is switched on in the environment that this program was started in.
+    pub native_telemetry: bool,
     /// The user's own prices.
     pub prices: Vec<PriceRow>,
     /// `[sources.KIND]`, unread.
@@ -180,6 +182,7 @@ impl Settings {
             requests_per_minute: layers.pick(&keys::RATE_LIMIT, None, 100)?,
             tls: TlsSettings::load(&mut layers, flags)?,
             database,
+            native_telemetry: vars::native_telemetry(vars),
             prices: Vec::new(),
             sources: BTreeMap::new(),
             sinks: BTreeMap::new(),

@@ -39,6 +39,13 @@ impl Vars for BTreeMap<&str, &str> {
     }
 }
 
+/// Whether Claude Code's own telemetry is switched on in this environment
+/// (<https://code.claude.com/docs/en/monitoring-usage>). Only the switch is looked at, nothing that it would send.
+pub(super) fn native_telemetry(vars: &dyn Vars) -> bool {
+    let switch = vars.var("CLAUDE_CODE_ENABLE_TELEMETRY").unwrap_or_default();
+    !["", "0", "false", "no", "off"].iter().any(|off| switch.eq_ignore_ascii_case(off))
+}
+
 /// The folder that the program's own files have inside a directory for everybody's.
 const FOLDER: &str = "claude-token-monitor";
 

@@ -1,5 +1,6 @@
 //! A section of the configuration that was found to work: what it takes to make the sink, again and again.
 
+use crate::hub::{Hub, Snapshot, Statuses, Wishes};
 use crate::plugin::{BuildError, BuiltSink, Setup, SinkFactory};
 
 use super::settings::Shared;
@@ -13,6 +14,8 @@ pub struct Configured {
     /// The keys that all deliveries share.
     pub shared: Shared,
     pub setup: Setup,
+    /// What it shows beside totals, and so has to be kept from the start.
+    pub wishes: Wishes,
 }
 
 impl Configured {
@@ -20,9 +23,10 @@ impl Configured {
     pub fn check(factory: &'static SinkFactory, mut table: toml::Table, setup: Setup) -> Result<Self, BuildError> {
         let shared_key = super::settings::SHARED_KEYS.into_iter().find(|key| table.contains_key(*key));
         let shared = Shared::split(&mut table)?;
-        let sink = Self { factory, table, shared, setup };
-        let parts =
-            sink.build()?(&crate::hub::Hub::new(crate::hub::Snapshot::default(), crate::hub::Statuses::default()));
+        let mut sink = Self { factory, table, shared, setup, wishes: Wishes::default() };
+        let trial = Hub::new(Snapshot::default(), Statuses::default());
+        let parts = sink.build()?(&trial);
+        sink.wishes = trial.wishes();
         match shared_key {
             Some(key) if parts.deliveries.is_empty() => {
                 let kind = factory.kind;

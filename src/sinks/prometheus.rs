@@ -4,35 +4,34 @@
 //! Usage families have the names that Claude Code's own telemetry has after translation, so published dashboards work;
 //! they are withheld until the first catch-up is done, so that reading the history never looks like a burst of usage.
 
+pub mod config;
+pub mod exemplars;
 pub mod exposition;
 pub mod families;
 pub mod labels;
 pub mod own;
+pub mod projects;
 pub mod usage;
 
 use std::io::Write;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use flate2::Compression;
 use flate2::write::GzEncoder;
 use prometheus_client::encoding::text;
 use prometheus_client::registry::Registry;
-use serde::Deserialize;
 use warp::http::{HeaderMap, HeaderValue, header};
 
 use crate::hub::Hub;
 use crate::plugin::{BuildError, Parts, Setup, Sink};
 use crate::route::{Access, Class, Response, Route};
+pub use config::Config;
 use exposition::Format;
-use labels::ModelLabels;
 
 /// Serves `/metrics`.
-pub struct Prometheus;
-
-/// What users configure.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Config {}
+pub struct Prometheus {
+    config: Arc<Config>,
+}
 
 impl Sink for Prometheus {
     const KIND: &'static str = "prometheus";
@@ -41,15 +40,34 @@ impl Sink for Prometheus {
 [sinks.prometheus]
 # Serves GET /metrics, as OpenMetrics or in the older text format, whichever the scraper asks for.
 enabled = true
+# Names of the families that Claude Code's own telemetry has, too: native (its names), own (claude_token_monitor_…), both.
+profile = \"native\"
+# Families by project: top (the first `max_projects`, the largest first; all others share one series) or none.
+projects = \"top\"
+max_projects = 20
+# What the label of a project says: name (the last part of its path), hash (nothing that can be read) or path.
+project_label = \"name\"
+# Gauges for sessions that were active in the last `session_hours`: none or active.
+sessions = \"none\"
+session_hours = 12
+# Labels that every usage family carries, for dashboards that ask for them.
+labels = {}
+# US dollars that are meant to be enough for a day, a week from Monday on, a month.
+#[sinks.prometheus.budgets]
+#daily = 20.0
+#weekly = 100.0
+#monthly = 400.0
 ";
     type Config = Config;
 
-    fn build(_: Config, _: &Setup) -> Result<Self, BuildError> {
-        Ok(Self)
+    fn build(config: Config, _: &Setup) -> Result<Self, BuildError> {
+        config.check()?;
+        Ok(Self { config: Arc::new(config) })
     }
 
     fn parts(self, hub: &Hub) -> Parts {
-        let metrics = Arc::new(Metrics { hub: hub.clone(), models: Mutex::default() });
+        hub.wish(self.config.wishes());
+        let metrics = Arc::new(Metrics { hub: hub.clone(), config: Arc::clone(&self.config) });
         let route = Route::get("/metrics", move |request| metrics.answer(&request.headers));
         Parts::default().with_routes([route.access(Access::Scrape).class(Class::Scrape)])
     }
@@ -58,8 +76,7 @@ enabled = true
 /// What a scrape is rendered from.
 struct Metrics {
     hub: Hub,
-    /// Which models have a series of their own. Only scrapes take this lock.
-    models: Mutex<ModelLabels>,
+    config: Arc<Config>,
 }
 
 impl Metrics {
@@ -83,18 +100,28 @@ impl Metrics {
         let mut registry = Registry::default();
         let mut overflow = None;
         if snapshot.ready {
-            let folded = self.models.lock().unwrap_or_else(PoisonError::into_inner).fold(&snapshot.series);
-            overflow = Some(folded.overflow);
-            let usage =
-                usage::Usage { snapshot: Arc::clone(&snapshot), series: folded.series, costs: self.hub.shows_costs() };
-            registry.register_collector(Box::new(usage));
+            let labels::Folded { series, overflow: models } = labels::fold(&snapshot);
+            overflow = Some(own::Overflow { models, projects: self.config.projects_beyond(&snapshot) });
+            let usage = usage::Usage {
+                config: Arc::clone(&self.config),
+                snapshot: Arc::clone(&snapshot),
+                series,
+                calendar: self.hub.calendar().clone(),
+                costs: self.hub.shows_costs(),
+            };
+            registry.sub_registry_with_labels(self.config.static_labels()).register_collector(Box::new(usage));
         }
-        registry.register_collector(Box::new(own::Process(self.hub.house().process())));
-        let own = own::Own { hub: self.hub.clone(), snapshot, overflow };
+        // Below, since what stands at the top is written first, and usage should be.
+        let process = own::Process(self.hub.house().process());
+        registry.sub_registry_with_labels(std::iter::empty()).register_collector(Box::new(process));
+        let own = own::Own { hub: self.hub.clone(), snapshot: Arc::clone(&snapshot), overflow };
         registry.sub_registry_with_prefix("claude_token_monitor").register_collector(Box::new(own));
         let mut rendered = String::new();
         text::encode(&mut rendered, &registry).expect("writing to a string cannot fail");
         match format {
+            Format::OpenMetrics1 | Format::OpenMetrics0 if snapshot.ready => {
+                exemplars::added(&rendered, usage::REQUEST_TOKENS, &snapshot.request_sizes)
+            }
             Format::OpenMetrics1 | Format::OpenMetrics0 => rendered,
             Format::Text => exposition::to_text(&rendered),
         }

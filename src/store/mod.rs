@@ -23,6 +23,7 @@ mod read;
 mod reprice;
 mod response;
 mod rollups;
+mod series;
 mod totals;
 mod write;
 

@@ -2,10 +2,10 @@
 
 use rusqlite::TransactionBehavior;
 
-use super::connection::set_meta;
+use super::connection::{meta, set_meta};
 use super::log::page_after;
 use super::merging::Merging;
-use super::{Store, StoreError, int};
+use super::{Store, StoreError, count, int};
 
 /// Responses that are priced again in one transaction.
 const REPRICE_PAGE: usize = 5_000;
@@ -24,6 +24,7 @@ impl Store {
     pub fn reprice(&mut self, dry_run: bool) -> Result<Repriced, StoreError> {
         let mut report = Repriced::default();
         let mut after = 0;
+        let repriced_before = count(meta(&self.db, "repriced")?.unwrap_or(0))?;
         // Rows that are priced again move beyond this and are not met a second time.
         let until = self.revision;
         loop {
@@ -52,6 +53,7 @@ impl Store {
             if !dry_run {
                 let totals = deltas.flush(&tx, &mut self.words, &self.totals)?;
                 set_meta(&tx, "revision", int(revision)?)?;
+                set_meta(&tx, "repriced", int(repriced_before + report.changed)?)?;
                 tx.commit()?;
                 self.totals = totals;
                 self.revision = revision;

@@ -51,6 +51,8 @@ pub(super) struct Share {
     pub(super) sidechain: bool,
     pub(super) source: i64,
     pub(super) card: Option<i64>,
+    /// The response is known to be complete.
+    pub(super) finished: bool,
     pub(super) tally: Tally,
 }
 
@@ -297,6 +299,7 @@ impl Stored {
             sidechain: record.owner.sidechain,
             source: *source,
             card: *card,
+            finished: shown.finished,
             tally: Tally::of(shown.tokens, searches(shown), words.cost(db, *card, shown.tokens, searches(shown))?),
         })
     }

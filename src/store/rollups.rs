@@ -77,7 +77,7 @@ pub(super) struct Cell {
 
 impl Cell {
     pub(super) fn of(share: &Share) -> Self {
-        let Share { at, model, project, branch, session, sidechain, source, card, tally } = share;
+        let Share { at, model, project, branch, session, sidechain, source, card, finished: _, tally } = share;
         let key = [
             *session,
             *project,

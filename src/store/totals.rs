@@ -8,8 +8,9 @@ use rusqlite::{Connection, params_from_iter};
 use super::dictionary::Dictionary;
 use super::response::Share;
 use super::rollups::{Cell, Rollups};
+use super::series::{Gathered, Lifetime};
 use super::{StoreError, count, int, pico};
-use crate::event::{PicoUsd, QuerySource, Tally, TokenCounts};
+use crate::event::{PicoUsd, QuerySource, Tally, TokenCounts, UnixMillis};
 
 /// Lifetime sums by series, exact and as shown.
 #[derive(Clone, Debug, Default)]
@@ -19,6 +20,8 @@ pub(super) struct Totals {
     pub(super) sessions: u64,
     pub(super) sessions_shown: u64,
     pub(super) responses: u64,
+    /// Sums that are not by model.
+    pub(super) lifetime: Lifetime,
 }
 
 /// One series.
@@ -31,8 +34,8 @@ pub(super) struct Series {
 
 impl Totals {
     /// Reads what is stored.
-    pub(super) fn load(db: &Connection) -> Result<Self, StoreError> {
-        let mut totals = Self::default();
+    pub(super) fn load(db: &Connection, now: UnixMillis) -> Result<Self, StoreError> {
+        let mut totals = Self { lifetime: Lifetime::load(db, now)?, ..Self::default() };
         let mut statement = db.prepare(
             "SELECT w.text, sidechain, requests, input, output, cache_write_5m, cache_write_1h, cache_read, searches,
                  cost, unpriced_tokens, shown_requests, shown_input, shown_output, shown_cache_write_5m,
@@ -109,7 +112,7 @@ fn columns(tally: &Tally) -> Result<[i64; 9], StoreError> {
 /// A difference of sums: corrections take away, too.
 pub(super) type Delta = [i64; 9];
 
-fn apply(delta: &mut Delta, tally: &Tally, sign: i64) -> Result<(), StoreError> {
+pub(super) fn apply(delta: &mut Delta, tally: &Tally, sign: i64) -> Result<(), StoreError> {
     for (sum, part) in delta.iter_mut().zip(columns(tally)?) {
         *sum = sum.checked_add(sign * part).ok_or_else(|| StoreError::Range("a sum overflows".to_owned()))?;
     }
@@ -123,6 +126,8 @@ pub(super) struct Deltas {
     series: HashMap<(i64, bool), Delta>,
     session_days: HashMap<(i64, i64), i64>,
     responses: i64,
+    /// Sums that are not by model.
+    pub(super) lifetime: Gathered,
 }
 
 impl Deltas {
@@ -136,6 +141,7 @@ impl Deltas {
 
     fn change(&mut self, share: &Share, sign: i64) -> Result<(), StoreError> {
         let Share { at, model, session, sidechain, tally, .. } = share;
+        self.lifetime.change(share, sign)?;
         apply(self.rollups.entry(Cell::of(share)).or_default(), tally, sign)?;
         apply(self.series.entry((*model, *sidechain)).or_default(), tally, sign)?;
         *self.session_days.entry((*session, at.utc_day())).or_default() += sign;
@@ -154,6 +160,7 @@ impl Deltas {
         Rollups::take(&mut self.rollups).flush(db)?;
         self.flush_series(db, words, &mut totals)?;
         self.flush_sessions(db, &mut totals)?;
+        self.lifetime.flush(db, words, &totals.series, &mut totals.lifetime)?;
         totals.responses = totals.responses.saturating_add_signed(std::mem::take(&mut self.responses));
         Ok(totals)
     }

@@ -10,6 +10,7 @@ use super::connection::{clear_meta, meta, set_meta};
 use super::dictionary::Dictionary;
 use super::merging::{Merging, Pricer};
 use super::open::{Lock, OpenOptions, Opened, open};
+use super::series::Gathered;
 use super::totals::Totals;
 use super::{StoreError, count, estimates, int, items};
 use crate::event::{Change, QuerySource, Tally, UnixMillis};
@@ -63,7 +64,7 @@ impl Store {
             path: options.path.clone(),
             backups: options.backups.clone(),
             retention_floor: meta(&db, "retention_floor")?.map(UnixMillis),
-            totals: Totals::load(&db)?,
+            totals: Totals::load(&db, options.clock.now())?,
             pricer: Pricer::new(prices),
             words: Dictionary::default(),
             sources: items::sources(&db)?,
@@ -126,6 +127,7 @@ impl Store {
         merging.newest = self.last_event_at;
         merging.horizon = UnixMillis(now.0.saturating_add(UnixMillis::DAY));
         merging.changes = Some(Vec::new());
+        merging.deltas.lifetime = Gathered::begin(&self.totals.lifetime, now);
         let mut sources = self.sources.clone();
         for (source, message) in messages {
             match message {
@@ -201,6 +203,8 @@ impl Store {
             ..Snapshot::default()
         };
         snapshot.ingest.by_source = self.sources.iter().map(|(name, totals)| (name.clone(), totals.clone())).collect();
+        self.totals.lifetime.show(&mut snapshot);
+        snapshot.repriced = count(meta(&self.db, "repriced")?.unwrap_or(0))?;
         if let Some(words) = meta::<String>(&self.db, "recovered")? {
             snapshot.troubles.insert("database_recovered", words);
         }

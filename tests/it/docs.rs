@@ -3,10 +3,14 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use claude_token_monitor::clock::Clock;
 use claude_token_monitor::config::{Flags, Settings, keys};
 use claude_token_monitor::pricing::{PriceRow, PriceTable};
 use claude_token_monitor::sinks::websocket::message::{ClientMessage, ServerMessage};
+use claude_token_monitor::synthetic;
 use serde_json::Value;
+
+use crate::house::TestHouse;
 
 fn document(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join(name);
@@ -141,4 +145,46 @@ fn every_live_message_is_documented_with_an_example() {
 fn examples(document: &str) -> Vec<Value> {
     let blocks = document.split("```json\n").skip(1).filter_map(|rest| rest.split("```").next());
     blocks.flat_map(str::lines).map(|line| serde_json::from_str(line).expect(line)).collect()
+}
+
+/// Everything that can be switched on.
+const ALL_METRICS: &str = "\
+[sinks.prometheus]
+profile = \"both\"
+sessions = \"active\"
+session_hours = 168
+budgets = {daily = 1.0, weekly = 1.0, monthly = 1.0}
+";
+
+#[test]
+fn every_family_of_metrics_is_documented_and_every_documented_one_is_there() {
+    let house = TestHouse::new().with_config(ALL_METRICS);
+    synthetic::write(&synthetic::demo_plan(Clock::system().now()), house.claude()).expect("a disk");
+    let served = house.serve();
+    // A request that has been answered is in the next scrape.
+    served.text("/metrics");
+    let text = served.text("/metrics");
+
+    let (mut help, mut order, mut labels) = (BTreeMap::new(), Vec::new(), BTreeMap::<&str, Vec<&str>>::new());
+    for line in text.lines() {
+        if let Some((name, words)) = line.strip_prefix("# HELP ").and_then(|rest| rest.split_once(' ')) {
+            help.insert(name, words);
+        } else if let Some((name, kind)) = line.strip_prefix("# TYPE ").and_then(|rest| rest.split_once(' ')) {
+            order.push((name, kind));
+        } else if let Some((name, _)) = order.last() {
+            assert!(line.starts_with(name), "{line} does not belong to {name}");
+            let names = line.split_once('{').into_iter().flat_map(|(_, rest)| rest.split("=\"")).filter_map(|part| {
+                let name = part.rsplit([',', '"']).next()?;
+                let is_name = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'_');
+                (is_name && name != "le").then_some(name)
+            });
+            labels.insert(name, names.collect());
+        }
+    }
+    let rows = order.into_iter().map(|(name, kind)| {
+        let labels = labels[name].iter().map(|label| format!("`{label}`")).collect::<Vec<_>>().join(", ");
+        let labels = if labels.is_empty() { "–".to_owned() } else { labels };
+        row(&[format!("`{name}`"), kind.to_owned(), labels, help[name].to_owned()])
+    });
+    check(&document("metrics.md"), "| Family | Type", &rows.collect::<Vec<_>>());
 }

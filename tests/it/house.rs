@@ -427,6 +427,15 @@ impl Served {
         std::fs::read_dir(self.proc("fd")).unwrap().count()
     }
 
+    /// Somebody traces every thread of it.
+    pub(crate) fn is_traced(&self) -> bool {
+        let threads = std::fs::read_dir(self.proc("task")).unwrap();
+        threads.filter_map(Result::ok).all(|thread| {
+            let status = std::fs::read_to_string(thread.path().join("status")).unwrap_or_default();
+            !status.lines().any(|line| line == "TracerPid:\t0")
+        })
+    }
+
     fn proc(&self, name: &str) -> String {
         format!("/proc/{}/{name}", self.pid().as_raw_nonzero())
     }

@@ -1,5 +1,11 @@
 //! A real Prometheus server reads us across a crash, with the transcripts gone in between: its own functions must see no
-//! reset and no increase but what was appended.
+//! reset and no increase but what was appended. Below: what a scrape needs, what hostile and many names do to it, and what
+//! published dashboards ask for.
+
+mod history;
+mod labels;
+mod queries;
+mod scraping;
 
 use std::fs::File;
 use std::io::Write as _;
@@ -25,10 +31,19 @@ struct Server {
 impl Server {
     /// Scrapes `target` every second.
     fn start(house: &TestHouse, program: PathBuf, target: &str) -> Self {
+        Self::scraping(house, program, &[("ctm", target)])
+    }
+
+    /// Scrapes several targets, each under a job's name.
+    fn scraping(house: &TestHouse, program: PathBuf, targets: &[(&str, &str)]) -> Self {
+        let jobs = targets
+            .iter()
+            .map(|(job, target)| format!("{{job_name: {job}, static_configs: [{{targets: ['{target}']}}]}}"));
+        let jobs = jobs.collect::<Vec<_>>().join(", ");
         let (config, log) = (house.path("prometheus.yml"), house.path("prometheus.log"));
         let text = format!(
             "global: {{scrape_interval: 1s, scrape_timeout: 1s}}\n\
-             scrape_configs: [{{job_name: ctm, static_configs: [{{targets: ['{target}']}}]}}]\n"
+             scrape_configs: [{jobs}]\n"
         );
         std::fs::write(&config, text).unwrap();
         let child = Command::new(program)
@@ -53,15 +68,33 @@ impl Server {
 
     /// The value of an instant query that has one result.
     fn query(&self, expression: &str) -> Option<f64> {
-        let body = ureq::get(format!("http://{}/api/v1/query", self.address))
-            .query("query", expression)
-            .call()
-            .ok()?
-            .body_mut()
-            .read_to_string()
-            .ok()?;
-        let answer: Value = serde_json::from_str(&body).ok()?;
-        answer["data"]["result"][0]["value"][1].as_str()?.parse().ok()
+        self.results(expression).first().map(|(_, value)| *value)
+    }
+
+    /// Every result of an instant query: its labels and its value. Nothing if it cannot be answered.
+    fn results(&self, expression: &str) -> Vec<(Value, f64)> {
+        let Some(answer) = self.ask("query", &[("query", expression)]) else { return Vec::new() };
+        let results = answer["data"]["result"].as_array().cloned().unwrap_or_default();
+        let value = |result: &Value| result["value"][1].as_str()?.parse().ok();
+        results.iter().filter_map(|result| Some((result["metric"].clone(), value(result)?))).collect()
+    }
+
+    /// What its API says.
+    fn ask(&self, what: &str, query: &[(&str, &str)]) -> Option<Value> {
+        let mut request = ureq::get(format!("http://{}/api/v1/{what}", self.address));
+        for (name, value) in query {
+            request = request.query(*name, *value);
+        }
+        let body = request.call().ok()?.body_mut().read_to_string().ok()?;
+        serde_json::from_str(&body).ok()
+    }
+
+    /// What went wrong with the last scrape of each target; empty where nothing did.
+    fn scrape_errors(&self) -> Vec<String> {
+        let answer = self.ask("targets", &[]).unwrap_or_default();
+        let targets = answer["data"]["activeTargets"].as_array().cloned().unwrap_or_default();
+        let error = |target: &Value| format!("{} {}", target["health"], target["lastError"]);
+        targets.iter().map(error).filter(|error| error != "\"up\" \"\"").collect()
     }
 
     /// The same, once there is an answer.

@@ -27,4 +27,15 @@ impl Scrape {
         values.peek()?;
         Some(values.sum())
     }
+
+    /// The series of a family, by their labels as written.
+    pub(crate) fn series(&self, family: &str) -> BTreeMap<String, f64> {
+        let of_family = self.0.iter().filter(|(name, _)| name.split('{').next() == Some(family));
+        of_family.map(|(name, value)| (name[family.len()..].to_owned(), *value)).collect()
+    }
+
+    /// Every series whose name begins like this.
+    pub(crate) fn beginning(&self, prefix: &str) -> BTreeMap<String, f64> {
+        self.0.iter().filter(|(name, _)| name.starts_with(prefix)).map(|(name, value)| (name.clone(), *value)).collect()
+    }
 }

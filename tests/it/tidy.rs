@@ -67,7 +67,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("platform", &[]),
     ("status", &[]),
     ("pricing", &["event"]),
-    ("hub", &["event", "status"]),
+    ("hub", &["event", "status", "clock"]),
     ("plugin", &["event", "hub", "clock", "merge", "status", "route"]),
     ("deliver", &["event", "plugin", "hub", "status", "clock", "store", "ingest"]),
     ("store", &["event", "merge", "pricing", "plugin", "hub", "status", "clock", "platform", "slow"]),

@@ -9,7 +9,7 @@ use prometheus_client::metrics::MetricType;
 use prometheus_client::metrics::exemplar::Exemplar;
 use prometheus_client::registry::Unit;
 
-use crate::hub::{BUCKETS, Histogram};
+use crate::hub::{BUCKETS, Histogram, RequestSizes, SIZE_BOUNDS};
 
 /// Labels of a sample.
 pub type Labels<'a, const N: usize> = [(&'static str, &'a str); N];
@@ -76,6 +76,30 @@ impl Families<'_> {
             &buckets,
             None,
         )
+    }
+
+    /// A histogram over [`SIZE_BOUNDS`] for each set of labels.
+    #[expect(clippy::cast_precision_loss, reason = "the format has doubles; a sum beyond 2^53 is rounded")]
+    pub fn sizes<'l, const N: usize>(
+        &mut self,
+        name: &str,
+        help: &str,
+        samples: impl IntoIterator<Item = (Labels<'l, N>, &'l RequestSizes)>,
+    ) -> fmt::Result {
+        let mut family = self.0.encode_descriptor(name, help, None, MetricType::Histogram)?;
+        for (labels, RequestSizes { up_to, tokens, .. }) in samples {
+            let bounds = SIZE_BOUNDS.into_iter().map(|bound| bound as f64).chain([f64::INFINITY]);
+            let smaller = std::iter::once(0).chain(up_to.iter().copied());
+            let alone = up_to.iter().zip(smaller).map(|(all, smaller)| all.saturating_sub(smaller));
+            let buckets: Vec<(f64, u64)> = bounds.zip(alone).collect();
+            family.encode_family(&labels)?.encode_histogram::<NoLabelSet>(
+                *tokens as f64,
+                up_to[SIZE_BOUNDS.len()],
+                &buckets,
+                None,
+            )?;
+        }
+        Ok(())
     }
 }
 

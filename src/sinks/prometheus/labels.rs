@@ -1,27 +1,42 @@
-//! Label values that come out of transcripts, and so may be anything: made harmless and limited in number.
+//! Label values that come out of transcripts, and so may be anything: made harmless and limited in number. Label names
+//! that come out of the configuration.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use crate::clock::Period;
 use crate::event::{QuerySource, Tally};
+use crate::hub::Snapshot;
 
-/// How many models get series of their own; the others share [`OTHER`].
-pub const MOST: usize = 100;
-
-/// Stands for all models beyond [`MOST`].
+/// Stands for all models beyond those that have a place.
 pub const OTHER: &str = "other";
+
+/// The values of the label `period`.
+pub const PERIODS: [(&str, Period); 3] = [("daily", Period::Day), ("weekly", Period::Week), ("monthly", Period::Month)];
 
 /// Longest label value, in characters.
 const LONGEST: usize = 200;
 
-/// Which models have series of their own. Once in, always in, and nobody moves: a series whose members changed could
-/// fall, and a falling counter looks like a restart.
-#[derive(Debug, Default)]
-pub struct ModelLabels {
-    admitted: BTreeSet<Arc<str>>,
+/// Labels that families have of their own, and those that Prometheus gives a meaning to.
+const TAKEN: [&str; 11] =
+    ["type", "model", "query_source", "ttl", "project", "session_id", "direction", "period", "le", "quantile", "job"];
+
+/// Whether a label of the user's may have this name (<https://prometheus.io/docs/concepts/data_model>).
+pub fn check_name(name: &str) -> Result<(), String> {
+    let letter = |c: char| c.is_ascii_alphabetic() || c == '_';
+    let valid = name.starts_with(letter) && name.chars().all(|c| letter(c) || c.is_ascii_digit());
+    if !valid || name.starts_with("__") {
+        return Err(format!(
+            "labels.{name:?} is no name for a label: letters, digits and _, and no __ at its beginning"
+        ));
+    }
+    if TAKEN.contains(&name) {
+        return Err(format!("labels.{name} is a label that metrics have already"));
+    }
+    Ok(())
 }
 
-/// Series by label value.
+/// Series by label value of the model.
 #[derive(Debug, Default)]
 pub struct Folded {
     pub series: BTreeMap<(Arc<str>, QuerySource), Tally>,
@@ -29,27 +44,25 @@ pub struct Folded {
     pub overflow: u64,
 }
 
-impl ModelLabels {
-    /// Names the series. Places go to those with the most tokens when they are first seen.
-    pub fn fold(&mut self, series: &BTreeMap<(Arc<str>, QuerySource), Tally>) -> Folded {
-        let mut totals = BTreeMap::<Arc<str>, u64>::new();
-        for ((model, _), tally) in series {
-            let tokens = totals.entry(label_value(model)).or_default();
-            *tokens = tokens.saturating_add(tally.tokens.total());
-        }
-        let mut new: Vec<_> = totals.into_iter().filter(|(label, _)| !self.admitted.contains(label)).collect();
-        new.sort_by(|a, b| b.1.cmp(&a.1).then_with(|| a.0.cmp(&b.0)));
-        let overflow = new.split_off(new.len().min(MOST - self.admitted.len()));
-        self.admitted.extend(new.into_iter().map(|(label, _)| label));
-        let mut folded = Folded { overflow: overflow.len() as u64, ..Folded::default() };
-        let other: Arc<str> = OTHER.into();
-        for ((model, source), tally) in series {
-            let label = label_value(model);
-            let label = if self.admitted.contains(&label) { label } else { Arc::clone(&other) };
-            folded.series.entry((label, *source)).or_default().add(tally);
-        }
-        folded
+/// Names the series. Who has a place and who has not is the store's knowledge, over restarts too: a series whose members
+/// changed could fall, and a falling counter looks like a restart.
+pub fn fold(snapshot: &Snapshot) -> Folded {
+    let mut folded = Folded::default();
+    let mut others = BTreeSet::new();
+    let other: Arc<str> = OTHER.into();
+    for ((model, source), tally) in &snapshot.series {
+        // Zeros stand for models that may come; they have no place and take none.
+        let shown = snapshot.model_places.contains(model) || *tally == Tally::default();
+        let label = if shown {
+            label_value(model)
+        } else {
+            others.insert(model);
+            Arc::clone(&other)
+        };
+        folded.series.entry((label, *source)).or_default().add(tally);
     }
+    folded.overflow = others.len() as u64;
+    folded
 }
 
 /// A value without control characters and of a bounded length. What is special to the format is escaped by the encoder.
@@ -66,9 +79,15 @@ mod tests {
     use super::*;
     use crate::event::TokenCounts;
 
-    fn series(models: impl IntoIterator<Item = (String, u64)>) -> BTreeMap<(Arc<str>, QuerySource), Tally> {
-        let tally = |input| Tally::of(TokenCounts { input, ..TokenCounts::default() }, 0, None);
-        models.into_iter().map(|(name, tokens)| ((name.into(), QuerySource::Main), tally(tokens))).collect()
+    fn snapshot(models: &[(&str, u64)], places: &[&str]) -> Snapshot {
+        let tally = |input: u64| Tally::of(TokenCounts { input, ..TokenCounts::default() }, 0, None);
+        let mut snapshot = Snapshot::default();
+        for (model, input) in models {
+            let tally = if *input == 0 { Tally::default() } else { tally(*input) };
+            snapshot.series.insert(((*model).into(), QuerySource::Main), tally);
+        }
+        snapshot.model_places = Arc::new(places.iter().map(|model| (*model).into()).collect());
+        snapshot
     }
 
     fn tokens(folded: &Folded, label: &str) -> Option<u64> {
@@ -88,26 +107,27 @@ mod tests {
     }
 
     #[test]
-    fn the_largest_get_places_and_keep_them() {
-        let mut labels = ModelLabels::default();
-        // 102 models; the two smallest are `model-0` and `model-1`.
-        let mut models: Vec<_> = (0..102_u64).map(|n| (format!("model-{n}"), 10 + n)).collect();
-        let first = labels.fold(&series(models.clone()));
-        assert_eq!((first.series.len(), first.overflow), (101, 2));
-        assert_eq!((tokens(&first, OTHER), tokens(&first, "model-2")), (Some(21), Some(12)));
+    fn names() {
+        let refused = |name: &str| check_name(name).is_err();
+        for name in ["user_email", "user_id", "_x", "A1"] {
+            assert!(!refused(name), "{name}");
+        }
+        for name in ["", "1a", "user-id", "user.id", "__name__", "é", "model", "le", "job", "a b", "a\n"] {
+            assert!(refused(name), "{name}");
+        }
+    }
 
-        models[0].1 = 1_000_000;
-        models.push(("model-new".to_owned(), 5));
-        let second = labels.fold(&series(models));
-        assert_eq!(second.overflow, 3);
-        assert_eq!(tokens(&second, "model-0"), None, "it has become the largest and still stays where it was");
-        assert_eq!(tokens(&second, OTHER), Some(1_000_000 + 11 + 5));
-        assert_eq!(tokens(&second, "model-2"), Some(12));
+    #[test]
+    fn those_without_a_place_share_a_series() {
+        let folded = fold(&snapshot(&[("a", 1), ("b", 20), ("c", 300), ("to-come", 0)], &["b"]));
+        assert_eq!(folded.overflow, 2);
+        assert_eq!((tokens(&folded, "b"), tokens(&folded, OTHER)), (Some(20), Some(301)));
+        assert_eq!((tokens(&folded, "a"), tokens(&folded, "to-come")), (None, Some(0)));
     }
 
     #[test]
     fn names_that_look_the_same_are_one_series() {
-        let folded = ModelLabels::default().fold(&series([("a\u{7}".to_owned(), 1), ("a".to_owned(), 2)]));
+        let folded = fold(&snapshot(&[("a\u{7}", 1), ("a", 2)], &["a\u{7}", "a"]));
         assert_eq!((folded.series.len(), tokens(&folded, "a")), (1, Some(3)));
     }
 }

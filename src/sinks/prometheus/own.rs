@@ -21,8 +21,15 @@ type ReadStatus = fn(&SourceStatus) -> &AtomicU64;
 pub struct Own {
     pub hub: Hub,
     pub snapshot: Arc<Snapshot>,
-    /// Models that share a series; none while usage is withheld.
-    pub overflow: Option<u64>,
+    /// None while usage is withheld.
+    pub overflow: Option<Overflow>,
+}
+
+/// Label values that share a series because there are too many.
+#[derive(Clone, Copy, Debug)]
+pub struct Overflow {
+    pub models: u64,
+    pub projects: Option<u64>,
 }
 
 impl fmt::Debug for Own {
@@ -53,6 +60,11 @@ impl Own {
         families.info("build", "Which build this is", &build)?;
         let ready = u64::from(self.snapshot.ready);
         families.gauge("ready", "1 once everything that was on disk at the start is counted", Some(ready))?;
+        let help = "1 once the first catch-up is stored; until then usage families are withheld";
+        families.gauge("catchup_complete", help, Some(ready))?;
+        let native = u64::from(self.hub.house().native_telemetry.load(Relaxed));
+        let help = "1 where Claude Code's own telemetry is switched on in the environment of this program";
+        families.gauge("native_telemetry_detected", help, Some(native))?;
         let troubles = self.snapshot.troubles.len() as u64;
         families.gauge("troubles", "Things that need somebody; /api/v1/health names them", Some(troubles))
     }
@@ -90,6 +102,9 @@ impl Own {
             })
         });
         families.counters("ingest_parse_errors", "Lines that were not taken as they stood", None, errors)?;
+        let partial = self.snapshot.ready.then_some(self.snapshot.unfinished);
+        let help = "Responses whose last known line did not say that they were complete";
+        families.gauge("ingest_partial_events", help, partial)?;
         let ingest = &self.snapshot.ingest;
         families.counter("ingest_commits", "Transactions that stored something", &ingest.commits)?;
         let help = "When something was last stored";
@@ -134,6 +149,11 @@ impl Own {
         families.gauge("db_responses", "Responses in the database", Some(store.responses))?;
         families.counter("db_busy", "Times the database was locked by somebody else", &store.busy)?;
         families.histogram("db_commit_seconds", "How long transactions took", &self.snapshot.ingest.commit_seconds)?;
+        families.counter(
+            "repriced_events",
+            "Responses that were given another price later",
+            &self.snapshot.repriced,
+        )?;
         let checked = store.price_table_at.map(seconds);
         families.gauge("price_table_timestamp_seconds", "When the prices were last checked at their sources", checked)
     }
@@ -147,7 +167,10 @@ impl Own {
             None,
             samples,
         )?;
-        let overflow = self.overflow.map(|count| ([("label", "model")], count));
+        let overflow = self.overflow.into_iter().flat_map(|Overflow { models, projects }| {
+            let projects = projects.map(|count| ([("label", "project")], count));
+            std::iter::once(([("label", "model")], models)).chain(projects)
+        });
         families.counters(
             "label_overflow",
             "Label values that share a series because there are too many",

@@ -3,16 +3,34 @@ use std::sync::atomic::Ordering::Relaxed;
 use warp::http::HeaderValue;
 
 use super::*;
+use crate::clock::{Calendar, Clock};
 use crate::event::{PicoUsd, QuerySource, Tally, TokenCounts, UnixMillis};
-use crate::hub::{Snapshot, Statuses, StoreFacts};
+use crate::hub::{
+    ActiveSession, ProjectSums, RequestSizes, SIZES, SessionPart, SizeExemplar, Snapshot, Spend, Statuses, StoreFacts,
+};
 use crate::status::{ProcessSample, SkipReason, SourceStatus, SourceTotals};
 
-fn metrics(hub: Hub) -> Metrics {
-    Metrics { hub, models: Mutex::default() }
+/// 2026-11-25T13:00:00Z, a Wednesday
+const NOW: i64 = 1_795_611_600_000;
+
+/// Everything that can be switched on.
+const EVERYTHING: &str = "\
+profile = \"both\"
+sessions = \"active\"
+labels = {user_id = \"ana\", organization_id = \"a \\\"b\\\" c\"}
+budgets = {daily = 3.0, weekly = 8.0, monthly = 16.0}
+";
+
+fn metrics(hub: Hub, config: &str) -> Metrics {
+    Metrics { hub, config: Arc::new(toml::from_str(config).unwrap()) }
 }
 
 fn render(hub: &Hub, format: Format) -> String {
-    let text = metrics(hub.clone()).render(format);
+    render_as("", hub, format)
+}
+
+fn render_as(config: &str, hub: &Hub, format: Format) -> String {
+    let text = metrics(hub.clone(), config).render(format);
     // The build's own facts differ from build to build.
     let build = |line: &str| line.starts_with("claude_token_monitor_build_info");
     text.split_inclusive('\n').filter(|line| !build(line)).collect()
@@ -36,6 +54,43 @@ fn full() -> Snapshot {
     ] {
         snapshot.series.insert((model.into(), source), tally);
     }
+    snapshot.model_places = Arc::new(snapshot.series.keys().map(|(model, _)| Arc::clone(model)).collect());
+    snapshot.projects = ProjectSums {
+        placed: vec![
+            ("/home/ana/shop".into(), tally([1, 2, 3, 4, 5], 1_000_000_000_000)),
+            ("/srv/shop".into(), tally([10, 20, 30, 40, 50], 1)),
+        ],
+        rest: tally([9, 0, 0, 0, 0], 0),
+        others: 2,
+    };
+    let mut input = RequestSizes { up_to: [2; SIZES], tokens: 1_000, ..RequestSizes::default() };
+    input.up_to[..2].copy_from_slice(&[0, 1]);
+    input.exemplars[1] = Some(SizeExemplar {
+        session: "5f0c1a52-0000-4000-8000-000000000001".into(),
+        tokens: 200,
+        at: UnixMillis(1_795_438_800_500),
+    });
+    let output = RequestSizes { up_to: [2; SIZES], tokens: 22, ..RequestSizes::default() };
+    snapshot.request_sizes = Arc::new([input, output]);
+    let part = |project: &str, model: &str, cost| SessionPart {
+        project: project.into(),
+        model: model.into(),
+        tally: tally([1, 1, 1, 1, 1], cost),
+    };
+    let unpriced = Tally { unpriced_tokens: 5, ..tally([5, 0, 0, 0, 0], 0) };
+    let unpriced = SessionPart { tally: unpriced, ..part("/srv/shop", "of-unknown-price", 0) };
+    let session = |session: &str, last_at, parts| ActiveSession { session: session.into(), last_at, parts };
+    snapshot.active_sessions = [
+        session("s1", UnixMillis(NOW - 3_600_000), vec![part("/srv/shop", "claude-opus-4-8", 7), unpriced]),
+        session("s2", UnixMillis(NOW - 13 * 3_600_000), vec![part("/srv/shop", "claude-opus-4-8", 8)]),
+    ]
+    .into();
+    let mut spend = Spend::default();
+    for (days, amount) in [(0, 1_500_000_000_000), (2, 500_000_000_000), (20, 2_000_000_000_000)] {
+        spend.add(UnixMillis(NOW - days * UnixMillis::DAY), PicoUsd(amount), UnixMillis(NOW));
+    }
+    snapshot.spend = Arc::new(spend);
+    (snapshot.unfinished, snapshot.repriced) = (3, 4);
     // What the history holds now is less than what was shown once: counters keep what they showed.
     snapshot.totals = tally([1, 1, 1, 1, 1], 1);
     snapshot.last_event_at = Some(UnixMillis(1_795_438_800_500));
@@ -68,7 +123,8 @@ fn hub(snapshot: Snapshot) -> Hub {
     status.polling.store(true, Relaxed);
     status.catchup_bytes.store(10, Relaxed);
     let statuses: Statuses = Arc::new([("claude", Arc::new(status))].into_iter().collect());
-    let hub = Hub::new(snapshot, statuses);
+    let calendar = Calendar { clock: Clock::fixed(UnixMillis(NOW)), zone: jiff::tz::TimeZone::UTC };
+    let hub = Hub::new(snapshot, statuses).with_calendar(calendar);
     hub.house().set_process(ProcessSample {
         start_seconds: 1_795_438_000.5,
         cpu_seconds: Some(1.25),
@@ -102,6 +158,39 @@ fn a_full_house_as_openmetrics() {
 }
 
 #[test]
+fn everything_at_once_as_text() {
+    insta::assert_snapshot!(usage_of(&render_as(EVERYTHING, &hub(full()), Format::Text)));
+}
+
+#[test]
+fn everything_at_once_as_openmetrics() {
+    insta::assert_snapshot!(usage_of(&render_as(EVERYTHING, &hub(full()), Format::OpenMetrics1)));
+}
+
+/// The families before those of the process and the house, which the settings do not touch.
+fn usage_of(text: &str) -> &str {
+    text.split_once("# HELP process_cpu").unwrap().0
+}
+
+#[test]
+fn each_profile_has_its_names() {
+    let families = |profile: &str| {
+        let text = render_as(&format!("profile = \"{profile}\""), &hub(full()), Format::Text);
+        let name = |prefix: &str| text.contains(&format!("\n{prefix}_token_usage_tokens_total{{"));
+        (name("claude_code"), name("claude_token_monitor"))
+    };
+    assert_eq!(["native", "own", "both"].map(families), [(true, false), (false, true), (true, true)]);
+}
+
+#[test]
+fn projects_and_sessions_can_be_left_out() {
+    let text = render_as("projects = \"none\"", &hub(full()), Format::Text);
+    assert!(!text.contains("project"), "{text}");
+    assert!(!text.contains("session_id"), "{text}");
+    assert!(render(&hub(full()), Format::Text).contains("label_overflow_total{label=\"project\"} 2\n"));
+}
+
+#[test]
 fn usage_is_withheld_until_it_is_whole() {
     let unready = render(&hub(Snapshot { ready: false, ..full() }), Format::Text);
     assert!(!unready.contains("claude_code_"), "{unready}");
@@ -128,7 +217,9 @@ fn hostile_model_names_stay_inside_their_label() {
     ];
     for name in names {
         snapshot.series.insert((name.into(), QuerySource::Main), tally([1, 0, 0, 0, 0], 1));
+        snapshot.projects.placed.push((name.into(), tally([1, 0, 0, 0, 0], 1)));
     }
+    snapshot.model_places = Arc::new(names.into_iter().map(Into::into).collect());
     for format in [Format::Text, Format::OpenMetrics1] {
         let text = render(&hub(snapshot.clone()), format);
         assert!(!text.lines().any(|line| line.starts_with("fake_metric")), "{text}");
@@ -170,7 +261,7 @@ fn every_family_follows_the_conventions() {
 fn answers_as_asked() {
     fn check(headers: &[(header::HeaderName, &'static str)], content_type: &str, zipped: bool) {
         let headers = headers.iter().map(|(name, value)| (name.clone(), HeaderValue::from_static(value))).collect();
-        let response = metrics(hub(full())).answer(&headers);
+        let response = metrics(hub(full()), "").answer(&headers);
         assert_eq!(response.headers()[header::CONTENT_TYPE], content_type);
         assert_eq!(response.headers().contains_key(header::CONTENT_ENCODING), zipped);
         assert_eq!(response.headers()[header::VARY], "accept, accept-encoding");

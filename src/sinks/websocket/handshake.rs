@@ -118,6 +118,7 @@ mod tests {
             body: warp::hyper::body::Bytes::new(),
             client: std::net::Ipv4Addr::LOCALHOST.into(),
             variables: Vec::new(),
+            secure: false,
             upgrade: None,
         };
         let usual = [

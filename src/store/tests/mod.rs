@@ -624,7 +624,7 @@ fn the_bundled_sqlite_has_no_wal_reset_bug() {
 }
 
 /// A small world in which everything collides: few ids, requests, prompts, times, owners.
-fn any_claim() -> impl Strategy<Value = UsageRecord> {
+pub(super) fn any_claim() -> impl Strategy<Value = UsageRecord> {
     let word = |words: &'static [&'static str]| proptest::sample::select(words).prop_map(Arc::<str>::from);
     let maybe = |words: &'static [&'static str]| proptest::option::of(word(words));
     (
