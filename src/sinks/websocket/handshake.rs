@@ -120,7 +120,6 @@ mod tests {
             variables: Vec::new(),
             secure: false,
             upgrade: None,
-            secure: false,
         };
         let usual = [
             ("upgrade", "websocket"),

@@ -137,9 +137,8 @@ fn operation(endpoint: &Endpoint, login: bool) -> Operation {
         if !login {
             operation = operation.security(SecurityRequirement::default());
         }
-        operation = operation
-            .security(SecurityRequirement::new(session, none))
-            .security(SecurityRequirement::new(token, none));
+        operation =
+            operation.security(SecurityRequirement::new(session, none)).security(SecurityRequirement::new(token, none));
         if endpoint.access == Access::Scrape {
             operation = operation.security(SecurityRequirement::new(basic, none));
         }
