@@ -137,9 +137,8 @@ fn operation(endpoint: &Endpoint, login: bool) -> Operation {
         if !login {
             operation = operation.security(SecurityRequirement::default());
         }
-        operation = operation
-            .security(SecurityRequirement::new(session, none))
-            .security(SecurityRequirement::new(token, none));
+        operation =
+            operation.security(SecurityRequirement::new(session, none)).security(SecurityRequirement::new(token, none));
         if endpoint.access == Access::Scrape {
             operation = operation.security(SecurityRequirement::new(basic, none));
         }
@@ -206,8 +205,8 @@ fn described(parameter: &Parameter, place: ParameterIn) -> ParameterBuilder {
         .description(Some(parameter.about))
         .schema(Some(schema(&parameter.kind)))
         .explode(list.then_some(true))
-        // Forms send what was left empty.
-        .extensions((!required).then(|| Extensions::from_iter([("allowEmptyValue", true)])))
+        // Forms send what was left empty. Among names an empty one is a name like any other, and means nothing.
+        .extensions((!required && !list).then(|| Extensions::from_iter([("allowEmptyValue", true)])))
         .example(Some(example))
 }
 
