@@ -216,21 +216,7 @@ fn decoded(segment: &str) -> Option<String> {
 pub(crate) mod testing {
     use http_body_util::BodyExt as _;
 
-    use super::{Bytes, HeaderMap, Method, Request, Response};
-
-    /// A `GET` with a query and nothing else.
-    pub(crate) fn request(query: &str) -> Request {
-        Request {
-            method: Method::GET,
-            query: query.to_owned(),
-            headers: HeaderMap::new(),
-            body: Bytes::new(),
-            client: std::net::Ipv4Addr::LOCALHOST.into(),
-            secure: false,
-            variables: Vec::new(),
-            upgrade: None,
-        }
-    }
+    use super::{Bytes, Response};
 
     /// The whole body.
     pub(crate) fn body(response: Response) -> Bytes {

@@ -105,6 +105,7 @@ fn serve_counted(
             stop: stop.clone(),
         };
         let mut sinks = deliver::start(sinks, &house).context("starting the sinks")?;
+        let state = state.with_control(sinks.control.clone());
         let server = tokio::spawn(web::serve(listener, state, std::mem::take(&mut sinks.routes), stop.clone()));
         tracing::info!("listening on {scheme}://{bound}");
         if settings.native_telemetry {

@@ -13,7 +13,7 @@ use super::request;
 use crate::app::{AppError, SinkTarget, open_options, price_table, sink_targets};
 use crate::clock::Clock;
 use crate::config::Settings;
-use crate::deliver::{Start, StartFrom};
+use crate::deliver::Start;
 use crate::event::UnixMillis;
 use crate::plugin::SinkFactory;
 use crate::store::{DeliveryState, Readers, Store, StoreError};
@@ -47,8 +47,7 @@ pub(super) fn run(
 
 /// `now`, `beginning`, a date, or a revision as a number.
 fn parse_start(text: &str, zone: &TimeZone) -> Result<Start, AppError> {
-    let revision = text.parse().ok().map(Start::Revision);
-    revision.or_else(|| StartFrom::parse(text).map(|from| from.start(zone))).ok_or_else(|| {
+    Start::parse(text, zone).ok_or_else(|| {
         AppError::Other(anyhow!("`{text}` is no start; expected now, beginning, a date like 2026-01-31 or a revision"))
     })
 }
@@ -124,7 +123,7 @@ impl Desk<'_> {
                 target,
             ]);
             if let Some(error) = &known.last_error {
-                words.push_str(&format!("\n{}: {}\n", clean(row.id), clean(error)));
+                words.extend(["\n", &clean(row.id), ": ", &clean(error), "\n"]);
             }
         }
         printed(print(&format!("{table}{words}")))

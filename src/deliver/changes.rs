@@ -12,7 +12,7 @@ use super::settings::Start;
 use crate::event::{Change, UnixMillis};
 use crate::plugin::{Batch, Outcome};
 use crate::status::SinkState;
-use crate::store::{Ack, DeliveryState, Resume};
+use crate::store::{Ack, DeliveryState, Leg, Resume};
 
 /// So many changes refused one by one, with none accepted in between, are no accident of the data: giving them all up
 /// would throw a history away because of a wrong setting.
@@ -183,14 +183,15 @@ impl<'d, 'r> Changes<'d, 'r> {
             if !pause.is_zero() && self.wait(Some(pause)).await? == Woken::Nudged {
                 return Ok(false);
             }
-            if !self.extend_reach(cursor).await? {
+            if !self.begin_leg(cursor).await? {
                 return Ok(false);
             }
         }
         let runner = self.desk.runner;
-        let (reach, most) = (self.state.reach, self.desk.settings.batch_max);
+        let leg = Leg { base: self.state.base, reach: self.state.reach };
+        let most = self.desk.settings.batch_max;
         // This thread is the delivery's own: it may as well wait for the disk itself.
-        let page = async { runner.readers.delivery_page(cursor, reach, most) };
+        let page = async { runner.readers.delivery_page(cursor, leg, most) };
         let Some(page) = runner.settle(page).await? else { return Ok(false) };
         self.queue = Queue::new(page);
         if cursor < self.state.replay_until
@@ -202,12 +203,12 @@ impl<'d, 'r> Changes<'d, 'r> {
         Ok(true)
     }
 
-    async fn extend_reach(&mut self, cursor: u64) -> Step<bool> {
+    async fn begin_leg(&mut self, cursor: u64) -> Step<bool> {
         let (runner, id, generation) = (self.desk.runner, self.desk.runner.id.clone(), self.state.generation);
-        let asked = runner.ledger.ask(move |store| store.extend_reach(&id, generation, cursor));
+        let asked = runner.ledger.ask(move |store| store.begin_leg(&id, generation, cursor));
         match runner.settle(asked).await? {
             Some(Some(reach)) => {
-                self.state.reach = reach;
+                (self.state.base, self.state.reach) = (cursor, reach);
                 Ok(true)
             }
             Some(None) => {
@@ -359,16 +360,16 @@ impl<'d, 'r> Changes<'d, 'r> {
             now: runner.clock.now(),
             success,
         };
-        let reach = loop {
+        let leg = loop {
             let ack = ack.clone();
             if let Some(answer) = runner.settle(runner.ledger.ask(move |store| store.acknowledge_batch(&ack))).await? {
                 break answer;
             }
         };
-        let Some(reach) = reach else { return self.reload().await };
+        let Some(leg) = leg else { return self.reload().await };
         self.queue.finish(sent);
         self.state.revision = Some(ack.until);
-        self.state.reach = reach;
+        (self.state.base, self.state.reach) = leg;
         if success {
             self.desk.note_success();
         }

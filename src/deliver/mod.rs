@@ -173,3 +173,6 @@ async fn follow(first: Follower, sink: Configured, house: House, status: Arc<Sin
         status.update(|report| report.state = SinkState::Ok);
     }
 }
+
+#[cfg(test)]
+mod tests;

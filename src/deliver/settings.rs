@@ -93,6 +93,14 @@ pub enum Start {
     Revision(u64),
 }
 
+impl Start {
+    /// Reads what [`StartFrom`] may be, or a revision. Days are those of `zone`.
+    pub fn parse(text: &str, zone: &TimeZone) -> Option<Self> {
+        let revision = text.parse().ok().map(Self::Revision);
+        revision.or_else(|| StartFrom::parse(text).map(|from| from.start(zone)))
+    }
+}
+
 /// What becomes of changes that wait for too long, or of which there are too many.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "lowercase")]

@@ -73,6 +73,9 @@ labels = {}
     }
 }
 
+/// Room for a usual exposition, so that it is not moved while it grows.
+const TYPICAL_BYTES: usize = 128 * 1024;
+
 /// What a scrape is rendered from.
 struct Metrics {
     hub: Hub,
@@ -116,7 +119,7 @@ impl Metrics {
         registry.sub_registry_with_labels(std::iter::empty()).register_collector(Box::new(process));
         let own = own::Own { hub: self.hub.clone(), snapshot: Arc::clone(&snapshot), overflow };
         registry.sub_registry_with_prefix("claude_token_monitor").register_collector(Box::new(own));
-        let mut rendered = String::new();
+        let mut rendered = String::with_capacity(TYPICAL_BYTES);
         text::encode(&mut rendered, &registry).expect("writing to a string cannot fail");
         match format {
             Format::OpenMetrics1 | Format::OpenMetrics0 if snapshot.ready => {

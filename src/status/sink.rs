@@ -3,11 +3,12 @@
 use std::sync::{Mutex, PoisonError};
 
 use serde::{Serialize, Serializer};
+use utoipa::ToSchema;
 
 use super::Histogram;
 
 /// How a sink is doing.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum SinkState {
     /// It works, or there was nothing to do yet.
@@ -37,7 +38,7 @@ impl SinkState {
 }
 
 /// What a sink is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
 #[serde(rename_all = "lowercase")]
 pub enum SinkRole {
     /// It is asked (routes), or follows the hub.
@@ -49,7 +50,7 @@ pub enum SinkRole {
 }
 
 /// Tries that failed since the process started, by kind.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, ToSchema)]
 pub struct SinkFailures {
     pub retryable: u64,
     pub rejected: u64,
@@ -66,7 +67,7 @@ impl SinkFailures {
 }
 
 /// How a sink is doing, in full. Instants are milliseconds since 1970, and leave as RFC 3339.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct SinkReport {
     /// The name of its section; with `.PART` where a sink has several deliveries.
     pub id: String,
@@ -83,14 +84,18 @@ pub struct SinkReport {
     /// How long it has not been up to date.
     pub lag_seconds: f64,
     #[serde(serialize_with = "instant")]
+    #[schema(value_type = Option<String>)]
     pub last_success_at: Option<i64>,
     pub last_error: Option<String>,
     #[serde(serialize_with = "instant")]
+    #[schema(value_type = Option<String>)]
     pub last_error_at: Option<i64>,
     /// Since when every try has failed.
     #[serde(serialize_with = "instant")]
+    #[schema(value_type = Option<String>)]
     pub failing_since: Option<i64>,
     #[serde(serialize_with = "instant")]
+    #[schema(value_type = Option<String>)]
     pub next_try_at: Option<i64>,
     /// Changes that arrived, since the history began.
     pub events: u64,

@@ -1,15 +1,16 @@
 //! How far each delivery has got, what it remembers, and what its receiver refused.
 //!
-//! A delivery is handed nothing beyond its `reach`, which is moved before anything is read for it: whatever is corrected
-//! afterwards leaves what it replaced in the log (`keep_prior`), so that the correction can be told with its before.
+//! A delivery goes through the log in legs, from `base` to `reach`. Within a leg it is handed the history as it was at
+//! `reach`, whatever happened since; only when it has got there does the next leg begin. So at the end of a leg its
+//! receiver knows exactly the history at that revision, and that is what makes the before of a correction true: it is the
+//! state at `base`. What is corrected after a leg began leaves what it replaced in the log (`keep_prior`).
+//!
 //! Every change here is one small transaction on the writing connection, between two commits of ingest.
-
-use std::collections::HashMap;
 
 use rusqlite::{Connection, OptionalExtension, Row, TransactionBehavior, params};
 
 use super::dictionary::Dictionary;
-use super::log::page_after;
+use super::log::{page_after, seen_before};
 use super::{Readers, Store, StoreError, count, int};
 use crate::event::{Change, Event, GroupId, UnixMillis};
 
@@ -29,6 +30,8 @@ pub struct DeliveryState {
     pub tracks: bool,
     /// Everything up to here was dealt with. `None`: it has not begun.
     pub revision: Option<u64>,
+    /// Where its leg began, and where it ends.
+    pub base: u64,
     pub reach: u64,
     pub generation: u64,
     /// While the cursor is below `replay_until`, responses before this instant are passed over.
@@ -97,8 +100,15 @@ pub struct Page {
     pub until: u64,
 }
 
+/// The part of the log that a delivery goes through before it looks at what is new.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Leg {
+    pub base: u64,
+    pub reach: u64,
+}
+
 const COLUMNS: &str =
-    "name, kind, target, wanted, tracks, revision, reach, generation, since, replay_until, paused, memo,
+    "name, kind, target, wanted, tracks, revision, base, reach, generation, since, replay_until, paused, memo,
      events, dead_letters, dropped, last_success_at, failing_since, last_error";
 
 fn state(row: &Row<'_>) -> rusqlite::Result<DeliveryState> {
@@ -113,18 +123,19 @@ fn state(row: &Row<'_>) -> rusqlite::Result<DeliveryState> {
         wanted: row.get(3)?,
         tracks: row.get(4)?,
         revision: revision.map(|revision| u64::try_from(revision).unwrap_or(0)),
-        reach: number(6)?,
-        generation: number(7)?,
-        since: at(8)?,
-        replay_until: number(9)?,
-        paused: row.get(10)?,
-        memo: row.get(11)?,
-        events: number(12)?,
-        dead_letters: number(13)?,
-        dropped: number(14)?,
-        last_success_at: at(15)?,
-        failing_since: at(16)?,
-        last_error: row.get(17)?,
+        base: number(6)?,
+        reach: number(7)?,
+        generation: number(8)?,
+        since: at(9)?,
+        replay_until: number(10)?,
+        paused: row.get(11)?,
+        memo: row.get(12)?,
+        events: number(13)?,
+        dead_letters: number(14)?,
+        dropped: number(15)?,
+        last_success_at: at(16)?,
+        failing_since: at(17)?,
+        last_error: row.get(18)?,
     })
 }
 
@@ -161,7 +172,7 @@ impl Store {
             params![name, kind, target, tracks],
         )?;
         let state = load(&tx, name)?.ok_or_else(|| StoreError::Range(format!("the delivery {name} is gone")))?;
-        hold(&tx, name, state.revision.filter(|_| tracks))?;
+        hold(&tx, name, state.revision.filter(|_| tracks).map(|_| state.base))?;
         tx.commit()?;
         Ok(state)
     }
@@ -191,7 +202,8 @@ impl Store {
             }
         };
         let moved = tx.execute(
-            "UPDATE delivery SET revision = ?2, since = ?3, replay_until = ?4, generation = generation + 1,
+            "UPDATE delivery SET revision = ?2, base = ?2, reach = ?2, since = ?3, replay_until = ?4,
+                 generation = generation + 1,
                  target = wanted, failing_since = NULL, last_error = NULL WHERE name = ?1 AND tracks",
             params![name, int(revision)?, since.map(|at| at.0), int(head)?],
         )?;
@@ -211,31 +223,42 @@ impl Store {
         Ok(changed > 0)
     }
 
-    /// Lets a delivery be handed everything there is now. `None`: it stands elsewhere by now, so ask anew.
-    pub fn extend_reach(&mut self, name: &str, generation: u64, revision: u64) -> Result<Option<u64>, StoreError> {
-        let changed = self
-            .db
-            .prepare_cached("UPDATE delivery SET reach = ?4 WHERE name = ?1 AND generation = ?2 AND revision = ?3")?
+    /// Begins the next leg, up to everything there is now, and says where it ends. `None`: the delivery stands elsewhere
+    /// by now, so ask anew.
+    pub fn begin_leg(&mut self, name: &str, generation: u64, revision: u64) -> Result<Option<u64>, StoreError> {
+        let tx = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let changed = tx
+            .prepare_cached(
+                "UPDATE delivery SET base = ?3, reach = ?4
+                 WHERE name = ?1 AND generation = ?2 AND revision = ?3 AND reach <= ?3",
+            )?
             .execute(params![name, int(generation)?, int(revision)?, int(self.revision)?])?;
-        Ok((changed > 0).then_some(self.revision))
+        if changed == 0 {
+            return Ok(None);
+        }
+        hold(&tx, name, Some(revision))?;
+        tx.commit()?;
+        Ok(Some(self.revision))
     }
 
-    /// Moves a cursor after a batch, with everything that has to be known together with it, and extends the reach.
-    /// `None`: it stands elsewhere by now; nothing was changed.
-    pub fn acknowledge_batch(&mut self, ack: &Ack) -> Result<Option<u64>, StoreError> {
+    /// Moves a cursor after a batch, with everything that has to be known together with it; at the end of a leg the next
+    /// one begins. Gives base and reach. `None`: it stands elsewhere by now; nothing was changed.
+    pub fn acknowledge_batch(&mut self, ack: &Ack) -> Result<Option<(u64, u64)>, StoreError> {
         let head = self.revision;
         let tx = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let dead = ack.dead.len() as u64 + ack.unnamed;
-        let changed = tx
+        let leg: Option<(i64, i64)> = tx
             .prepare_cached(
-                "UPDATE delivery SET revision = ?4, reach = ?5, memo = coalesce(?6, memo), events = events + ?7,
+                "UPDATE delivery SET revision = ?4, base = CASE WHEN reach <= ?4 THEN ?4 ELSE base END,
+                     reach = CASE WHEN reach <= ?4 THEN ?5 ELSE reach END, memo = coalesce(?6, memo), events = events + ?7,
                      dropped = dropped + ?8, dead_letters = dead_letters + ?9,
                      last_success_at = CASE WHEN ?11 THEN ?10 ELSE last_success_at END,
                      failing_since = CASE WHEN ?11 THEN NULL ELSE failing_since END,
                      last_error = CASE WHEN ?11 THEN NULL ELSE last_error END
-                 WHERE name = ?1 AND generation = ?2 AND revision = ?3",
+                 WHERE name = ?1 AND generation = ?2 AND revision = ?3 RETURNING base, reach",
             )?
-            .execute(params![
+            .query_row(
+                params![
                 ack.name,
                 int(ack.generation)?,
                 int(ack.from)?,
@@ -247,16 +270,16 @@ impl Store {
                 int(dead)?,
                 ack.now.0,
                 ack.success
-            ])?;
-        if changed == 0 {
-            return Ok(None);
-        }
-        hold(&tx, &ack.name, Some(ack.until))?;
+            ], |row| Ok((row.get(0)?, row.get(1)?)))
+            .optional()?;
+        let Some((base, reach)) = leg else { return Ok(None) };
+        let (base, reach) = (count(base)?, count(reach)?);
+        hold(&tx, &ack.name, Some(base))?;
         for (change, reason) in &ack.dead {
             bury(&tx, &ack.name, change, reason, ack.now)?;
         }
         tx.commit()?;
-        Ok(Some(head))
+        Ok(Some((base, reach)))
     }
 
     /// The same for a delivery of snapshots, which has no cursor.
@@ -330,12 +353,13 @@ impl Readers {
         })
     }
 
-    /// What a delivery is handed next: changes with `after < revision <= reach`, at most `limit`, in order.
-    pub fn delivery_page(&self, after: u64, reach: u64, limit: usize) -> Result<Page, StoreError> {
+    /// What a delivery is handed next: changes with `after < revision <= leg.reach`, at most `limit`, in order, as things
+    /// were at the end of the leg.
+    pub fn delivery_page(&self, after: u64, leg: Leg, limit: usize) -> Result<Page, StoreError> {
         self.with(|db| {
             // One state of the database for all that is asked.
             let tx = db.transaction()?;
-            page(&tx, &mut Dictionary::default(), after, reach, limit.max(1))
+            page(&tx, &mut Dictionary::default(), after, leg, limit.max(1))
         })
     }
 
@@ -354,78 +378,79 @@ impl Readers {
     }
 }
 
-/// What a correction replaced.
-struct Prior {
-    /// Since when it was there: the revision that the first correction after the cursor replaced.
-    since: u64,
-    before: String,
-    /// Of the last correction up to the end of the page.
-    last: u64,
-}
-
-fn page(db: &Connection, words: &mut Dictionary, after: u64, reach: u64, limit: usize) -> Result<Page, StoreError> {
-    let rows = page_after(db, words, after, limit, reach)?;
-    let until = if rows.len() < limit { reach } else { rows.last().map_or(reach, |row| row.revision) };
-    let mut priors = priors(db, after, until)?;
+fn page(db: &Connection, words: &mut Dictionary, after: u64, leg: Leg, limit: usize) -> Result<Page, StoreError> {
+    let rows = page_after(db, words, after, limit, leg.reach)?;
     let mut changes = Vec::with_capacity(rows.len());
     for stored in rows {
-        let before = match priors.remove(&stored.id) {
-            Some(prior) => seen(&prior, after)?,
-            None => None,
-        };
-        changes.push(Change { revision: stored.revision, before, after: Some(stored.event(db, words)?) });
+        let after = Some(stored.event(db, words)?);
+        changes.push((stored.id, Change { revision: stored.revision, before: None, after }));
     }
-    // What is left was replaced in here and stands further on, or is gone.
-    for (id, prior) in priors {
-        if let (Some(before), true) = (seen(&prior, after)?, is_gone(db, id, until)?) {
-            changes.push(Change { revision: prior.last, before: Some(before), after: None });
+    replaced_since(db, after, leg.reach, limit, &mut changes)?;
+    retracted(db, after, leg.reach, limit, &mut changes)?;
+    changes.sort_by_key(|(_, change)| change.revision);
+    let mut page = Page { changes: Vec::with_capacity(changes.len().min(limit)), until: leg.reach };
+    if changes.len() >= limit {
+        changes.truncate(limit);
+        page.until = changes.last().map_or(leg.reach, |(_, change)| change.revision);
+    }
+    // Most pages have nothing that was corrected.
+    let sql = "SELECT 1 FROM correction WHERE revision > ?1 AND revision <= ?2 LIMIT 1";
+    let is_any = db.prepare_cached(sql)?.exists(params![int(leg.base)?, int(leg.reach)?])?;
+    for (id, mut change) in changes {
+        if is_any {
+            change.before = seen_before(db, id, leg.base)?;
         }
-    }
-    changes.sort_by_key(|change| change.revision);
-    let mut page = Page { changes, until };
-    if page.changes.len() > limit {
-        page.changes.truncate(limit);
-        page.until = page.changes.last().map_or(until, |last| last.revision);
+        // Whoever never saw it need not hear that it is gone.
+        if change.before.is_some() || change.after.is_some() {
+            page.changes.push(change);
+        }
     }
     Ok(page)
 }
 
-/// What was replaced with `after < revision <= until`, by response.
-fn priors(db: &Connection, after: u64, until: u64) -> Result<HashMap<GroupId, Prior>, StoreError> {
+/// States that were current at `reach` and have been replaced since.
+fn replaced_since(
+    db: &Connection,
+    after: u64,
+    reach: u64,
+    limit: usize,
+    to: &mut Vec<(GroupId, Change)>,
+) -> Result<(), StoreError> {
     let mut statement = db.prepare_cached(
-        "SELECT revision, id, prior, before FROM correction WHERE revision > ?1 AND revision <= ?2 ORDER BY revision",
+        "SELECT prior, id, before FROM correction WHERE revision > ?2 AND prior > ?1 AND prior <= ?2
+         ORDER BY prior LIMIT ?3",
     )?;
-    let mut rows = statement.query(params![int(after)?, int(until)?])?;
-    let mut priors: HashMap<GroupId, Prior> = HashMap::new();
+    let mut rows = statement.query(params![int(after)?, int(reach)?, int(limit as u64)?])?;
     while let Some(row) = rows.next()? {
-        let revision = count(row.get(0)?)?;
-        match priors.entry(GroupId(row.get(1)?)) {
-            std::collections::hash_map::Entry::Occupied(mut known) => known.get_mut().last = revision,
-            std::collections::hash_map::Entry::Vacant(place) => {
-                place.insert(Prior { since: count(row.get(2)?)?, before: row.get(3)?, last: revision });
-            }
-        }
+        let (revision, id, text) = (count(row.get(0)?)?, GroupId(row.get(1)?), row.get::<_, String>(2)?);
+        let event: Event = serde_json::from_str(&text)
+            .map_err(|error| StoreError::Range(format!("unreadable correction: {error}")))?;
+        to.push((id, Change { revision, before: None, after: Some(event) }));
     }
-    Ok(priors)
+    Ok(())
 }
 
-/// The state that was current at `after`, if there was one.
-fn seen(prior: &Prior, after: u64) -> Result<Option<Event>, StoreError> {
-    if prior.since > after {
-        return Ok(None);
+/// Responses that were gone at `reach`, at the revision of their end.
+fn retracted(
+    db: &Connection,
+    after: u64,
+    reach: u64,
+    limit: usize,
+    to: &mut Vec<(GroupId, Change)>,
+) -> Result<(), StoreError> {
+    // The last thing that happened to them until `reach` left no state behind.
+    let mut statement = db.prepare_cached(
+        "SELECT revision, id FROM correction AS last WHERE revision > ?1 AND revision <= ?2
+             AND NOT EXISTS (SELECT 1 FROM response WHERE id = last.id AND revision <= ?2)
+             AND NOT EXISTS (SELECT 1 FROM correction AS next
+                 WHERE next.id = last.id AND next.revision > last.revision AND (next.revision <= ?2 OR next.prior <= ?2))
+         ORDER BY revision LIMIT ?3",
+    )?;
+    let mut rows = statement.query(params![int(after)?, int(reach)?, int(limit as u64)?])?;
+    while let Some(row) = rows.next()? {
+        to.push((GroupId(row.get(1)?), Change { revision: count(row.get(0)?)?, before: None, after: None }));
     }
-    serde_json::from_str(&prior.before)
-        .map(Some)
-        .map_err(|error| StoreError::Range(format!("unreadable correction: {error}")))
-}
-
-/// Whether a response is not there, and its end does not come after `until`.
-fn is_gone(db: &Connection, id: GroupId, until: u64) -> Result<bool, StoreError> {
-    let there = db.prepare_cached("SELECT 1 FROM response WHERE id = ?1")?.exists([&id.0[..]])?;
-    let later = db
-        .prepare_cached("SELECT 1 FROM correction WHERE id = ?1 AND revision > ?2")?
-        .exists(params![&id.0[..], int(until)?])?;
-    Ok(!there && !later)
+    Ok(())
 }
 
 /// The furthest that any delivery has been handed.

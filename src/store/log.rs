@@ -59,7 +59,7 @@ pub(super) fn changes_after(
 }
 
 /// The state of a response that was current at `after`; none if it did not exist then.
-fn seen_before(db: &Connection, id: GroupId, after: u64) -> Result<Option<Event>, StoreError> {
+pub(super) fn seen_before(db: &Connection, id: GroupId, after: u64) -> Result<Option<Event>, StoreError> {
     let first: Option<(i64, String)> = db
         .prepare_cached(
             "SELECT prior, before FROM correction WHERE id = ?1 AND revision > ?2 ORDER BY revision LIMIT 1",

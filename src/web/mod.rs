@@ -32,6 +32,7 @@ use tokio::net::TcpListener;
 use tokio::sync::Semaphore;
 
 use crate::clock::Clock;
+use crate::deliver::Control;
 use crate::hub::Hub;
 use crate::plugin::{Routes, Stop};
 use crate::pricing::PriceTable;
@@ -102,6 +103,8 @@ pub struct WebState {
     /// What responses cost, for what-if questions and for whoever wants to see the table.
     pub prices: Arc<PriceTable>,
     pub answers: Arc<Answers>,
+    /// What can be told to sinks; none where no sink runs.
+    pub control: Option<Control>,
     /// Places for exports.
     pub exports: Arc<Semaphore>,
     pub auth: Arc<Auth>,
@@ -114,7 +117,25 @@ impl WebState {
         let auth = Arc::new(Auth::new(&settings.auth, clock.clone()));
         let (answers, history) = (Arc::default(), Arc::default());
         let exports = Arc::new(Semaphore::new(api::export::AT_ONCE));
-        Self { hub, readers, clock, settings, prices, answers, exports, auth, history, started: Instant::now() }
+        Self {
+            hub,
+            readers,
+            clock,
+            settings,
+            prices,
+            answers,
+            control: None,
+            exports,
+            auth,
+            history,
+            started: Instant::now(),
+        }
+    }
+
+    /// Lets somebody tell sinks what to do.
+    #[must_use]
+    pub fn with_control(self, control: Control) -> Self {
+        Self { control: Some(control), ..self }
     }
 
     fn health(&self) -> Health {

@@ -23,6 +23,7 @@ mod privacy;
 mod prometheus;
 mod scrape;
 mod scribe;
+mod sinks;
 mod synthetic;
 mod tidy;
 mod truth;

@@ -81,8 +81,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     (
         "web",
         &[
-            "event", "hub", "plugin", "status", "clock", "store", "pricing", "platform", "route", "stats", "version",
-            "slow",
+            "event", "deliver", "hub", "plugin", "status", "clock", "store", "pricing", "platform", "route", "stats",
+            "version", "slow",
         ],
     ),
     ("config", &["plugin", "pricing", "platform", "store"]),

@@ -28,7 +28,7 @@ where
         let metadata = event.metadata();
         let level = metadata.level();
         let room = target.as_deref().unwrap_or_else(|| room(metadata.target()));
-        let (on, off) = if self.colour { (colour(level), "\x1b[0m") } else { ("", "") };
+        let (on, off) = if self.colour { (colour(*level), "\x1b[0m") } else { ("", "") };
         writeln!(writer, " - {room} - {on}{level}{off} - {message}{rest}")
     }
 }
@@ -39,8 +39,8 @@ fn room(target: &str) -> &str {
     own.map_or(target, |path| path.split("::").next().unwrap_or(path))
 }
 
-fn colour(level: &Level) -> &'static str {
-    match *level {
+fn colour(level: Level) -> &'static str {
+    match level {
         Level::ERROR => "\x1b[31m",
         Level::WARN => "\x1b[33m",
         Level::INFO => "\x1b[32m",

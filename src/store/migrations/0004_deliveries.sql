@@ -7,7 +7,8 @@ CREATE TABLE delivery (
     wanted          TEXT    NOT NULL,           -- what the configuration names now
     tracks          INTEGER NOT NULL,           -- it has a cursor at all
     revision        INTEGER,                    -- everything up to here was dealt with; NULL before it has begun
-    reach           INTEGER NOT NULL DEFAULT 0, -- nothing beyond this has been handed out
+    base            INTEGER NOT NULL DEFAULT 0, -- its leg through the log begins here,
+    reach           INTEGER NOT NULL DEFAULT 0, -- and ends here; nothing beyond has been handed out
     generation      INTEGER NOT NULL DEFAULT 0, -- how often it was told to begin elsewhere
     since           INTEGER,                    -- until `replay_until`, responses before this instant are passed over
     replay_until    INTEGER NOT NULL DEFAULT 0,

@@ -1,0 +1,106 @@
+//! `sinks`: telling a delivery what to do, and what it asks for by itself.
+
+use super::receiver::Receiver;
+use super::{listed, wait_listed, wait_taken, webhook};
+use crate::house::TestHouse;
+use crate::scribe::Scribe;
+
+fn told(house: &TestHouse, words: &str) {
+    let done = house.run(std::iter::once("sinks").chain(words.split(' ')));
+    assert_eq!(done.code(), 0, "{words}: {done:?}");
+}
+
+#[test]
+fn pause_holds_everything_and_resume_sends_it() {
+    let receiver = Receiver::start();
+    let house = TestHouse::new().with_config(&webhook(&receiver, ""));
+    let mut scribe = Scribe::new(house.claude());
+    scribe.append("a", 3);
+    told(&house, "pause hook");
+    let served = house.serve();
+    assert_eq!(listed(&house, "hook")["state"], "paused");
+    assert_eq!(served.stop().code(), Some(0));
+    assert!(receiver.seen().is_empty());
+    told(&house, "resume hook");
+    let served = house.serve();
+    assert_eq!(wait_taken(&receiver, 3).len(), 3);
+    drop(served);
+}
+
+#[test]
+fn replay_sends_again_from_a_date_and_says_so() {
+    let receiver = Receiver::start();
+    let house = TestHouse::new().with_config(&webhook(&receiver, ""));
+    let mut scribe = Scribe::new(house.claude());
+    scribe.append("a", 4);
+    scribe.skip_days(3);
+    scribe.append("a", 6);
+    let served = house.serve();
+    wait_taken(&receiver, 10);
+    wait_listed(&house, "hook", "done", |row| row["lag_events"] == 0);
+    assert_eq!(served.stop().code(), Some(0));
+    let before = receiver.taken().len();
+    told(&house, "replay hook --from 2025-11-03");
+    let served = house.serve();
+    wait_listed(&house, "hook", "done", |row| row["lag_events"] == 0);
+    let again = receiver.taken().split_off(before);
+    assert_eq!(again.len(), 6);
+    assert!(receiver.seen().last().unwrap().json()["replay"].as_bool().unwrap());
+    assert!(again.iter().all(|change| change["event"]["timestamp"].as_str().unwrap() >= "2025-11-03"));
+    drop(served);
+}
+
+#[test]
+fn a_changed_target_waits_for_a_decision() {
+    let (old, new) = (Receiver::start(), Receiver::start());
+    let house = TestHouse::new().with_config(&webhook(&old, ""));
+    let mut scribe = Scribe::new(house.claude());
+    scribe.append("a", 3);
+    let served = house.serve();
+    wait_taken(&old, 3);
+    wait_listed(&house, "hook", "done", |row| row["lag_events"] == 0);
+    assert_eq!(served.stop().code(), Some(0));
+
+    let house = house.with_config(&webhook(&new, ""));
+    scribe.append("a", 2);
+    let served = house.serve();
+    wait_listed(&house, "hook", "stopped", |row| row["state"] == "failed" && row["lag_events"] == 2);
+    assert_eq!(served.stop().code(), Some(0));
+    assert!(new.seen().is_empty());
+
+    told(&house, "replay hook --from beginning");
+    let served = house.serve();
+    assert_eq!(wait_taken(&new, 5).len(), 5);
+    assert_eq!(old.taken().len(), 3);
+    drop(served);
+}
+
+#[test]
+fn mistakes_are_named_with_file_line_and_key() {
+    let check = |toml: &str, line: usize, words: &str| {
+        let house = TestHouse::new().with_config(toml);
+        let done = house.run(["sinks", "list"]);
+        let file = house.path("home/.config/claude-token-monitor/config.toml");
+        assert_eq!(done.code(), 78, "{toml}: {done:?}");
+        let place = format!("{}:{line}: [sinks.x]", file.display());
+        assert!(done.stderr.contains(&place) && done.stderr.contains(words), "{toml}: {}", done.stderr);
+    };
+    check("\n[sinks.x]\ntype = 'webhok'\n", 3, "no such type of sink");
+    check("[sinks.x]\ntype = 'webhook'\n", 1, "url");
+    check("[sinks.x]\ntype = 'webhook'\nurl = 'http://h/'\nurll = 1\n", 4, "urll");
+    check("[sinks.x]\ntype = 'webhook'\nurl = 3\n", 3, "invalid type");
+    check("[sinks.x]\ntype = 'webhook'\nurl = 'http://h/'\nsecret_env = 'NOPE'\n", 4, "NOPE");
+    check("[sinks.x]\ntype = 'webhook'\nurl = 'http://h/'\nbatch_max = 0\n", 4, "batch_max");
+    check("[sinks.x]\ntype = 'prometheus'\nstart_from = 'now'\n", 3, "sinks that send");
+    check("[sinks.x]\ntype = 'webhook'\nenabled = false\nurl = 'h'\n", 4, "expected http");
+}
+
+#[test]
+fn secrets_are_not_shown() {
+    let config = "[sinks.x]\ntype = 'webhook'\nurl = 'http://h/'\ntoken_env = 'TOK'\nheaders = { a = 'private' }\n";
+    let house = TestHouse::new().with_config(config).with_env("TOK", "very-secret");
+    let shown = house.run(["config", "show"]).stdout;
+    assert!(shown.contains("TOK") && !shown.contains("very-secret") && !shown.contains("private"), "{shown}");
+    let list = house.run(["sinks", "list"]);
+    assert!(list.stdout.contains("http://h/") && !list.stdout.contains("very-secret"), "{list:?}");
+}

@@ -1,0 +1,63 @@
+//! S1: the other side is gone for a while, we are killed meanwhile, and every event arrives all the same.
+
+use std::time::Duration;
+
+use super::receiver::{Receiver, Reply};
+use super::{ids, wait_listed, webhook};
+use crate::house::TestHouse;
+use crate::parts::soak;
+use crate::scribe::Scribe;
+use crate::wait::{PATIENCE, eventually, pause};
+
+#[test]
+fn s1_nothing_is_lost_in_an_outage_with_a_kill_in_its_middle() {
+    let receiver = Receiver::start();
+    let address = receiver.address();
+    let (events, outage) = if soak() { (200_000, Duration::from_secs(600)) } else { (20_000, Duration::from_secs(12)) };
+    let config = webhook(&receiver, "batch_max = 500\ntimeout = '500ms'");
+    let house = TestHouse::new().with_config(&config);
+    let mut scribe = Scribe::new(house.claude());
+    scribe.append("a", 100);
+    let served = house.serve();
+    super::wait_taken(&receiver, 100);
+
+    // Refused at first, then it hangs, then it says that it cannot.
+    drop(receiver);
+    let idle = served.peak_kib();
+    for part in 0..10 {
+        scribe.append(&format!("s{part}"), events / 20);
+        pause(outage / 40);
+    }
+    served.wait_counts(scribe.written, PATIENCE * 2);
+    let first_peak = served.peak_kib();
+    served.kill();
+    let receiver = Receiver::at(address).behaving(|_| Reply::Silence);
+    let served = house.serve();
+    pause(outage / 4);
+    for part in 0..10 {
+        scribe.append(&format!("t{part}"), events / 20);
+        pause(outage / 40);
+    }
+    receiver.behave(|_| Reply::Status(503));
+    served.wait_counts(scribe.written, PATIENCE * 2);
+    pause(outage / 4);
+    let peak = served.peak_kib();
+
+    receiver.behave(|_| Reply::Status(200));
+    let total = usize::try_from(scribe.written.requests).unwrap();
+    eventually("every event", PATIENCE * 3, || (ids(&receiver.taken()).len() >= total - 100).then_some(()));
+    wait_listed(&house, "hook", "up to date", |row| row["lag_events"] == 0 && row["state"] == "ok");
+    let taken = receiver.taken();
+    // At least once, and in a calm like this one hardly more often.
+    assert!(taken.len() < total + 1_000, "{} for {total}", taken.len());
+    // A batch whose answer came too late comes again; what is new comes in order.
+    let mut known = std::collections::BTreeSet::new();
+    let new: Vec<_> = taken.into_iter().filter(|change| known.insert(change["revision"].as_u64())).collect();
+    assert!(super::revisions(&new).is_sorted());
+    // What waits is in the database, not in memory.
+    assert!(
+        peak.max(first_peak) < idle.max(40 * 1024) + 24 * 1024,
+        "{idle} KiB at first, {first_peak} and {peak} in the outage"
+    );
+    drop(served);
+}
