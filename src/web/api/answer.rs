@@ -185,6 +185,9 @@ impl From<StoreError> for ApiError {
             tracing::warn!(%error, "the history cannot be read now");
             return Self::unavailable("database_unavailable", "the history cannot be read now; try again");
         }
+        if matches!(error, StoreError::TooSlow) {
+            return Self::timeout();
+        }
         tracing::error!(%error, "a question about the history failed");
         Self::internal()
     }

@@ -205,8 +205,8 @@ fn described(parameter: &Parameter, place: ParameterIn) -> ParameterBuilder {
         .description(Some(parameter.about))
         .schema(Some(schema(&parameter.kind)))
         .explode(list.then_some(true))
-        // Forms send what was left empty.
-        .extensions((!required).then(|| Extensions::from_iter([("allowEmptyValue", true)])))
+        // Forms send what was left empty. Among names an empty one is a name like any other, and means nothing.
+        .extensions((!required && !list).then(|| Extensions::from_iter([("allowEmptyValue", true)])))
         .example(Some(example))
 }
 
