@@ -27,6 +27,11 @@ pub(crate) fn million() -> Corpus {
     made("million", &Plan { bytes: 1_470_000_000, noise: Noise::None, content_percent: 0, ..Plan::default() })
 }
 
+/// About a tenth of that.
+pub(crate) fn hundred_thousand() -> Corpus {
+    made("hundred-thousand", &Plan { bytes: 147_000_000, noise: Noise::None, content_percent: 0, ..Plan::default() })
+}
+
 fn made(name: &str, plan: &Plan) -> Corpus {
     let (root, note) = (place(name), place(&format!("{name}.txt")));
     // The note is written last: without it the directory is incomplete. It names the plan, so that a changed plan is

@@ -1,13 +1,10 @@
-//! A long history: what a response takes on disk, and how long answers take.
+//! A long history: what a response takes on disk, and then how long answers take, of the store and over HTTP.
 
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 use crate::corpus::million;
 use crate::process::{Run, run};
-use crate::report::{Report, bytes, milliseconds, quantile};
-
-const QUESTIONS: [&str; 5] = ["/", "/api/v1/stats/current", "/api/v1/stats/models", "/api/v1/health", "/metrics"];
+use crate::report::{Report, bytes};
 
 pub(crate) fn measure(report: &mut Report) {
     let corpus = million();
@@ -15,20 +12,7 @@ pub(crate) fn measure(report: &mut Report) {
     run(place.ours(&corpus.root, &["ingest"]));
     per_response(&place.database(), report);
     crate::questions::measure(&place.database(), report);
-    let (_served, address) = place.serve(&corpus.root);
-    let agent = ureq::Agent::new_with_defaults();
-    for question in QUESTIONS {
-        let url = format!("http://{address}{question}");
-        let times: Vec<Duration> = (0..200)
-            .map(|_| {
-                let since = Instant::now();
-                agent.get(&url).call().unwrap().body_mut().with_config().limit(1 << 28).read_to_string().unwrap();
-                since.elapsed()
-            })
-            .collect();
-        let what = format!("`{question}` at {} responses, 99th percentile", corpus.responses);
-        report.below(&what, quantile(&times, 0.99), 0.005, milliseconds);
-    }
+    crate::api::measure(&corpus, &place, report);
 }
 
 /// What one response takes in the file, everything included.

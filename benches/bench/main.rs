@@ -2,6 +2,9 @@
 //! in turns: a machine that gets slower half-way slows all of them. Run by `make bench`; prints a Markdown table.
 #![expect(clippy::unwrap_used, clippy::print_stdout, reason = "a benchmark stops at the first thing that goes wrong")]
 
+mod api;
+mod bare;
+mod client;
 mod corpus;
 mod history;
 mod live;
@@ -14,6 +17,9 @@ mod scrape;
 use report::Report;
 
 fn main() {
+    if bare::asked_for() {
+        return bare::serve();
+    }
     let mut report = Report::default();
     // `cargo bench --bench bench -- history` measures one part alone.
     let part = std::env::args().skip(1).find(|argument| !argument.starts_with("--"));

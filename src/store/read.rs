@@ -181,8 +181,12 @@ impl Readers {
     pub fn days(&self, from: Date, to: Date, zone: &TimeZone) -> Result<Vec<DayRow>, StoreError> {
         let dates: Vec<Date> = from.series(jiff::Span::new().days(1)).take_while(|date| *date <= to).collect();
         let mut bounds = Vec::new();
-        for date in dates.iter().copied().chain(dates.last().map(|last| last.tomorrow()).transpose().map_err(range)?) {
-            let midnight = date.to_zoned(zone.clone()).map_err(range)?;
+        for date in dates
+            .iter()
+            .copied()
+            .chain(dates.last().map(|last| last.tomorrow()).transpose().map_err(|error| range(&error))?)
+        {
+            let midnight = date.to_zoned(zone.clone()).map_err(|error| range(&error))?;
             bounds.push(UnixMillis(midnight.timestamp().as_millisecond()));
         }
         let buckets = self.trend(&bounds, &Filter::default(), Some(Dimension::Model))?;
@@ -294,6 +298,6 @@ impl Readers {
     }
 }
 
-fn range(error: jiff::Error) -> StoreError {
+fn range(error: &jiff::Error) -> StoreError {
     StoreError::Range(error.to_string())
 }

@@ -19,6 +19,7 @@ use crate::route::{Access, Class, Found, Request, Response, Route, Router};
 use crate::slow::slow;
 use crate::web::auth::routes::{is_local, see_other};
 use crate::web::auth::{Auth, Who};
+use crate::web::compress::{Accepted, compressed};
 use crate::web::error::ApiError;
 use crate::web::guard::{Gate, Pass, Refusal};
 use crate::web::proxy::{self, Origin};
@@ -81,6 +82,7 @@ impl Exchange {
         let strict = encrypted && !Gate::is_loopback(&parts.headers);
         let secure = encrypted || self.gate.is_public_https(&parts.headers);
 
+        let accepted = Accepted::of(&parts.headers);
         let mut answer = HeaderMap::new();
         self.gate.cors().mark(&parts.headers, &mut answer);
         let far_end = Asking { origin: origin.map_err(|_| ()), secure, upgrade };
@@ -94,6 +96,7 @@ impl Exchange {
             response = pages::error_page(&error);
             error.headers(response.headers_mut());
         }
+        let mut response = compressed(accepted, response).await;
         for (name, value) in &answer {
             response.headers_mut().append(name, value.clone());
         }

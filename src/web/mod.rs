@@ -3,6 +3,7 @@
 pub mod api;
 pub mod assets;
 pub mod auth;
+pub mod compress;
 pub mod cors;
 pub mod error;
 pub mod exchange;

@@ -49,6 +49,15 @@ pub const MOST_NAMES: usize = 50;
 /// The first and the last year that anything here can be asked about.
 const YEARS: std::ops::RangeInclusive<i16> = 1970..=2199;
 
+/// What [`Kind::Moment`] may be, for the document: exactly what is read. The 29th of February needs a leap year.
+pub const MOMENT: &str = "^((19[7-9][0-9]|2[01][0-9]{2})-((0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01])\
+    |(0[469]|11)-(0[1-9]|[12][0-9]|30)|02-(0[1-9]|1[0-9]|2[0-8]))\
+    |(19[79][26]|198[048]|20[02468][048]|20[13579][26]|21(0[48]|[2468][048]|[13579][26]))-02-29)\
+    (T([01][0-9]|2[0-3]):[0-5][0-9]:([0-5][0-9]|60)(\\.[0-9]{1,9})?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9]))?$";
+
+/// What [`Kind::Cursor`] may be.
+pub const CURSOR: &str = "^-?[0-9]{1,15}_[0-9]{1,15}$";
+
 impl Kind {
     /// What is allowed, for whoever sent something else.
     fn allowed(&self) -> Json {
@@ -102,8 +111,8 @@ pub struct Cursor {
 impl Cursor {
     fn read(text: &str) -> Option<Self> {
         let (at, revision) = text.split_once('_')?;
-        let plain = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit() || byte == b'-');
-        if !plain(at) || !plain(revision) {
+        let plain = |text: &str| (1..=15).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
+        if !plain(at.strip_prefix('-').unwrap_or(at)) || !plain(revision) {
             return None;
         }
         Some(Self { at: at.parse().ok()?, revision: revision.parse().ok()? })
@@ -150,7 +159,12 @@ impl Asked {
         }
         let mut asked = Self::default();
         for parameter in declared {
-            for (_, text) in pairs.iter().filter(|(name, text)| *name == parameter.name && !text.is_empty()) {
+            let given = || pairs.iter().filter(|(name, _)| *name == parameter.name);
+            if matches!(parameter.kind, Kind::Names) && given().count() > MOST_NAMES {
+                let why = format!("more than {MOST_NAMES} names");
+                return Err(ApiError::parameter(parameter.name, why, parameter.kind.allowed()));
+            }
+            for (_, text) in given().filter(|(_, text)| !text.is_empty()) {
                 asked.take(parameter, text)?;
             }
         }
@@ -164,9 +178,6 @@ impl Asked {
         match (self.0.iter_mut().find(|(known, _)| known == name), value) {
             (None, value) => self.0.push((*name, value)),
             (Some((_, Value::Names(names))), Value::Names(more)) => {
-                if names.len() + more.len() > MOST_NAMES {
-                    return Err(refused(format!("more than {MOST_NAMES} names")));
-                }
                 // One `all` among names is all of them.
                 if names.is_empty() || more.is_empty() {
                     names.clear();
@@ -249,18 +260,36 @@ fn shortened(text: &str) -> String {
 }
 
 fn moment(text: &str) -> Option<Moment> {
-    // ISO 8601 has many more forms; these two are what everybody writes.
-    if text.len() == 10 {
-        let day: Date = text.parse().ok()?;
-        return YEARS.contains(&day.year()).then_some(Moment::Day(day));
-    }
-    if text.contains('[') {
+    // A plus sign that was not encoded arrives as a space.
+    let text = text.replace(' ', "+");
+    if !is_moment(&text) || !YEARS.contains(&text.get(..4)?.parse().ok()?) {
         return None;
     }
-    // A plus sign that was not encoded arrives as a space.
-    let instant: jiff::Timestamp = text.replace(' ', "+").parse().ok()?;
-    let year = instant.to_zoned(TimeZone::UTC).year();
-    YEARS.contains(&year).then(|| Moment::Instant(UnixMillis(instant.as_millisecond())))
+    if text.len() == "2026-01-31".len() {
+        return text.parse().ok().map(Moment::Day);
+    }
+    let instant: jiff::Timestamp = text.parse().ok()?;
+    Some(Moment::Instant(UnixMillis(instant.as_millisecond())))
+}
+
+/// Whether a text has one of the two forms that everybody writes, out of the many that ISO 8601 has. Its numbers may still
+/// make no sense.
+fn is_moment(text: &str) -> bool {
+    let form: String = text.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
+    let Some(time) = form.strip_prefix("0000-00-00") else { return false };
+    let Some(rest) = time.strip_prefix("T00:00:00") else { return time.is_empty() };
+    let offset = match rest.strip_prefix('.') {
+        None => rest,
+        Some(fraction) => {
+            let offset = fraction.trim_start_matches('0');
+            if !(1..=9).contains(&(fraction.len() - offset.len())) {
+                return false;
+            }
+            offset
+        }
+    };
+    let hours = || text.get(text.len() - 5..text.len() - 3).and_then(|hours| hours.parse().ok());
+    offset == "Z" || (matches!(offset, "+00:00" | "-00:00") && hours().is_some_and(|hours: u8| hours < 24))
 }
 
 fn zone(text: &str) -> Option<TimeZone> {
@@ -328,6 +357,9 @@ mod tests {
             check(text, instant);
         }
         check("2026-01-31T13:00:00+01:00", instant);
+        check("2026-02-01T11:59:00%2B23:59", instant);
+        check("2024-02-29", Moment::Day(date(2024, 2, 29)));
+        check("1970-01-01T00:00:00%2B01:00", Moment::Instant(UnixMillis(-3_600_000)));
         for zone in ["Europe/Berlin", "UTC", "Asia/Kathmandu", "Etc/GMT%2B5"] {
             assert!(read(&format!("tz={zone}")).unwrap().zone(&TZ).is_some(), "{zone}");
         }
@@ -370,13 +402,23 @@ mod tests {
             "2026-01-31T12:00:00",
             "2026-01-31T12:00:00Z[UTC]",
             "-009999-01-01T00:00:00Z",
+            "2026-01-31T12:00Z",
+            "2026-01-31t12:00:00z",
+            "2026-01-31T24:00:00Z",
+            "2026-01-31T12:00:00,5Z",
+            "2026-01-31T12:00:00.Z",
+            "2026-01-31T12:00:00.1234567890Z",
+            "2026-01-31T12:00:00%2B24:00",
+            "2026-01-31T12:00:00%2B01",
+            "2026-02-29",
+            "2100-02-29",
         ] {
             check(&format!("start_date={value}"), "start_date");
         }
         for value in ["Mars/Olympus", "../etc/passwd", "/etc/localtime", "EST5EDT,M3.2.0,M11.1.0", "%00"] {
             check(&format!("tz={value}"), "tz");
         }
-        for value in ["5", "_", "5_", "a_b", "1_-2", "5_99999999999999999999"] {
+        for value in ["5", "_", "5_", "a_b", "1_-2", "5_99999999999999999999", "--5_1", "-_1", "1_1_1"] {
             check(&format!("cursor={value}"), "cursor");
         }
         let many = "model=x&".repeat(MOST_NAMES + 1);
@@ -384,6 +426,16 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn what_the_document_says_of_moments_is_read(text in MOMENT.trim_matches(['^', '$'])) {
+            prop_assert!(moment(&text).is_some(), "{}", text);
+        }
+
+        #[test]
+        fn what_the_document_says_of_cursors_is_read(text in super::CURSOR.trim_matches(['^', '$'])) {
+            prop_assert!(Cursor::read(&text).is_some(), "{}", text);
+        }
+
         #[test]
         fn no_query_is_too_strange(query in ".{0,200}", name in "limit|period|model|start_date|tz|cursor|q") {
             for query in [query.clone(), format!("{name}={query}")] {

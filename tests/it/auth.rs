@@ -173,8 +173,9 @@ fn a_scraper_has_a_token_of_its_own_in_a_file() {
 #[test]
 fn what_protects_nothing_is_refused_at_the_start() {
     const WEAK: &str = "5e884898da28047151d0e56f8dc6292773603d0d6aabbdd62a11ef721d1542d8";
+    type Case<'a> = (&'a [(&'a str, &'a str)], &'a [&'a str]);
     let hash = made_hash(PASSWORD);
-    let cases: [(&[(&str, &str)], &[&str]); 12] = [
+    let cases: [Case<'_>; 12] = [
         (&[("MONITOR_PASSWORD_HASH", WEAK)], &["bare SHA-256", "claude-token-monitor auth hash"]),
         (&[("MONITOR_PASSWORD_HASH", PASSWORD)], &["no argon2id hash", "claude-token-monitor auth hash"]),
         (&[("MONITOR_PASSWORD_HASH_FILE", "/does/not/exist")], &["auth.password_hash_file", "/does/not/exist"]),
@@ -218,7 +219,8 @@ fn x15_beyond_this_machine_a_password_is_needed_or_the_word_that_none_is() {
     }
     let said_so = TestHouse::new().with_env("ALLOW_OPEN", "true");
     said_so.spawn(["--listen", "0.0.0.0:0"]).listening().kill();
-    let served = locked().spawn(["--listen", "0.0.0.0:0"]).listening();
+    let house = locked();
+    let served = house.spawn(["--listen", "0.0.0.0:0"]).listening();
     assert!(!served.log().contains("nobody is asked for a password"));
 }
 

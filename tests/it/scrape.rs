@@ -31,7 +31,7 @@ impl Scrape {
     /// The series of a family, by their labels as written.
     pub(crate) fn series(&self, family: &str) -> BTreeMap<String, f64> {
         let of_family = self.0.iter().filter(|(name, _)| name.split('{').next() == Some(family));
-        of_family.map(|(name, value)| (name[family.len()..].to_owned(), *value)).collect()
+        of_family.map(|(name, value)| (name.strip_prefix(family).unwrap().to_owned(), *value)).collect()
     }
 
     /// Every series whose name begins like this.

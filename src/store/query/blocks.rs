@@ -56,7 +56,7 @@ pub struct Blocks {
 /// A window or a pause.
 #[derive(Clone, Debug)]
 pub enum Window {
-    Block(Block),
+    Block(Box<Block>),
     Gap(Gap),
 }
 
@@ -152,7 +152,7 @@ impl<'a> Chain<'a> {
             let (start, end, is_stated) = self.window(first, before.map_or(i64::MIN, |(end, _)| end));
             let last = self.last_before(end)?.unwrap_or(first);
             if start < span.to.0 && span.from.0 < end {
-                windows.push(Window::Block(Block {
+                windows.push(Window::Block(Box::new(Block {
                     start: UnixMillis(start),
                     end: UnixMillis(end),
                     first_at: UnixMillis(first),
@@ -161,7 +161,7 @@ impl<'a> Chain<'a> {
                     by_model: BTreeMap::new(),
                     is_active: start <= now.0 && now.0 < end,
                     is_stated,
-                }));
+                })));
             }
             if windows.len() > WINDOWS {
                 return Err(StoreError::TooSlow);

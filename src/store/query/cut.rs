@@ -208,10 +208,10 @@ impl Scan<'_> {
 
     fn level_sql(&self, level: &Level, in_order: bool) -> String {
         let unit = level.unit;
-        let by: String = self.by.iter().map(|place| format!("{}, ", DIMENSIONS[*place])).collect();
-        let (table, filter) = (level.table, self.filter.on_sums());
+        let columns: Vec<_> = self.by.iter().map(|place| DIMENSIONS[*place]).chain([SUMS]).collect();
+        let (columns, table, filter) = (columns.join(", "), level.table, self.filter.on_sums());
         let order = if in_order { format!(" ORDER BY {unit}") } else { String::new() };
-        format!("SELECT {unit}, {by}{SUMS} FROM {table} WHERE {unit} >= ?1 AND {unit} < ?2{filter}{order}")
+        format!("SELECT {unit}, {columns} FROM {table} WHERE {unit} >= ?1 AND {unit} < ?2{filter}{order}")
     }
 
     /// Takes away the responses between an instant and the end of its quarter.

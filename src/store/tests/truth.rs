@@ -243,7 +243,7 @@ fn any_response(dice: &mut Dice, n: i64, middle: i64) -> UsageRecord {
     record.usage.speed = dice.one_in(4).then(|| "fast".into());
     record.usage.geo = dice.one_in(5).then(|| "us".into());
     record.usage.tier = dice.one_in(6).then(|| "batch".into());
-    record.usage.web = dice.one_in(5).then(|| WebUse { searches: 2, fetches: 1 });
+    record.usage.web = dice.one_in(5).then_some(WebUse { searches: 2, fetches: 1 });
     record.owner.session = (*dice.pick(&SESSIONS[..5])).into();
     record.owner.project = (*dice.pick(&PROJECTS)).into();
     record.owner.branch = dice.pick(&[None, Some("main"), Some("fix")]).map(Into::into);

@@ -82,6 +82,13 @@ pub struct Shape {
     pub parts: fn(&mut Vec<(String, RefOr<Schema>)>),
 }
 
+impl Shape {
+    /// Lists have no name of their own: any two of them are called the same.
+    pub fn named(&self) -> bool {
+        (self.name)() != "Vec"
+    }
+}
+
 impl Content {
     /// JSON of a type.
     pub const fn json<T: ToSchema>(about: &'static str, example: &'static str) -> Self {

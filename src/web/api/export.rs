@@ -251,7 +251,7 @@ fn rows(readers: &Readers, scope: &Scope, level: Level) -> Result<Rows, ApiError
         (Some(first), Some(last)) => {
             let span = Span {
                 from: period.start_of(first, &scope.zone).max(scope.span.from),
-                to: crate::event::UnixMillis(last.0 + 1),
+                to: period.end_of(last, &scope.zone).min(scope.span.to),
             };
             period.bounds(span, &scope.zone, MOST_BUCKETS)
         }

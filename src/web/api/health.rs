@@ -14,7 +14,7 @@ use crate::route::{Access, Class, Response};
 use crate::status::RootStatus;
 use crate::version;
 use crate::web::WebState;
-use crate::web::api::answer::json;
+use crate::web::api::answer::{json, json_with_etag};
 use crate::web::api::endpoint::{Content, Endpoint};
 use crate::web::error::ApiError;
 
@@ -37,7 +37,7 @@ pub static ENDPOINTS: &[Endpoint] = &[
             "/api/v1/version",
             "about",
             Content::json::<Version>("version, source revision and target", VERSION),
-            |_, _, _| Box::pin(std::future::ready(Ok(json(StatusCode::OK, &Version::of_this_build())))),
+            |_, request, _| Box::pin(std::future::ready(Ok(json_with_etag(&request, 0, &Version::of_this_build())))),
         )
     },
     Endpoint {

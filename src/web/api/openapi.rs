@@ -6,6 +6,7 @@ use std::sync::{Arc, LazyLock};
 
 use serde::Serialize;
 use serde_json::{Value, json};
+use utoipa::openapi::extensions::Extensions;
 use utoipa::openapi::path::{Operation, OperationBuilder, ParameterBuilder, ParameterIn};
 use utoipa::openapi::request_body::RequestBodyBuilder;
 use utoipa::openapi::schema::{ArrayBuilder, ComponentsBuilder, ObjectBuilder, SchemaType, Type};
@@ -25,7 +26,7 @@ use crate::web::WebState;
 use crate::web::api::answer::json_with_etag;
 use crate::web::api::endpoint::{Answering, Content, Endpoint, Verb};
 use crate::web::api::endpoints;
-use crate::web::query::{Asked, Kind, Parameter};
+use crate::web::query::{self, Asked, Kind, Parameter};
 
 pub static ENDPOINTS: &[Endpoint] = &[Endpoint {
     summary: "This document",
@@ -56,17 +57,24 @@ pub struct Error {
     pub allowed: Option<Value>,
 }
 
-/// The document. It is the same for as long as the program runs.
-pub static DOCUMENT: LazyLock<OpenApi> = LazyLock::new(|| of(endpoints()));
+/// The document where nobody has to log in, and where everybody has to.
+static DOCUMENTS: [LazyLock<OpenApi>; 2] =
+    [LazyLock::new(|| of(endpoints(), false)), LazyLock::new(|| of(endpoints(), true))];
 
-fn answer(_: WebState, request: Arc<Request>, _: Asked) -> Answering {
-    Box::pin(async move { Ok(json_with_etag(&request, 0, &*DOCUMENT)) })
+/// The document. It is the same for as long as the program runs. `login`: there is a password, so a login is no offer but
+/// needed.
+pub fn document(login: bool) -> &'static OpenApi {
+    &DOCUMENTS[usize::from(login)]
+}
+
+fn answer(state: WebState, request: Arc<Request>, _: Asked) -> Answering {
+    Box::pin(async move { Ok(json_with_etag(&request, 0, document(state.auth.is_on()))) })
 }
 
 /// What the scheme of a login's cookie, of a bearer token and of basic authentication are called.
 const SCHEMES: [&str; 3] = ["session", "token", "basic"];
 
-fn of<'a>(endpoints: impl Iterator<Item = &'a Endpoint>) -> OpenApi {
+fn of<'a>(endpoints: impl Iterator<Item = &'a Endpoint>, login: bool) -> OpenApi {
     let mut schemas: BTreeMap<String, RefOr<Schema>> = BTreeMap::new();
     schemas.insert("Error".to_owned(), Error::schema());
     schemas.insert("TimeZone".to_owned(), time_zone().into());
@@ -75,10 +83,10 @@ fn of<'a>(endpoints: impl Iterator<Item = &'a Endpoint>) -> OpenApi {
         for shape in endpoint.body.iter().chain([&endpoint.answer]).filter_map(|content| content.schema) {
             let mut parts = Vec::new();
             (shape.parts)(&mut parts);
-            schemas.insert((shape.name)().into_owned(), (shape.schema)());
+            schemas.extend(shape.named().then(|| ((shape.name)().into_owned(), (shape.schema)())));
             schemas.extend(parts);
         }
-        paths = paths.path(endpoint.path, PathItem::new(method(endpoint.verb), operation(endpoint)));
+        paths = paths.path(endpoint.path, PathItem::new(method(endpoint.verb), operation(endpoint, login)));
     }
     let [session, token, basic] = SCHEMES;
     let cookie = ApiKeyValue::with_description("ctm_sid", "set by the login; its name holds the server's port");
@@ -105,7 +113,7 @@ fn method(verb: Verb) -> HttpMethod {
     }
 }
 
-fn operation(endpoint: &Endpoint) -> Operation {
+fn operation(endpoint: &Endpoint, login: bool) -> Operation {
     let id = format!("{}{}", endpoint.verb.method().as_str().to_lowercase(), endpoint.path)
         .replace(['/', '{', '}', '.', '-'], "_");
     let mut operation = OperationBuilder::new()
@@ -126,11 +134,11 @@ fn operation(endpoint: &Endpoint) -> Operation {
     if endpoint.access != Access::Open {
         let [session, token, basic] = SCHEMES;
         let none: [&str; 0] = [];
-        // None of them, where no login is configured.
-        operation = operation
-            .security(SecurityRequirement::default())
-            .security(SecurityRequirement::new(session, none))
-            .security(SecurityRequirement::new(token, none));
+        if !login {
+            operation = operation.security(SecurityRequirement::default());
+        }
+        operation =
+            operation.security(SecurityRequirement::new(session, none)).security(SecurityRequirement::new(token, none));
         if endpoint.access == Access::Scrape {
             operation = operation.security(SecurityRequirement::new(basic, none));
         }
@@ -152,7 +160,7 @@ fn responses(endpoint: &Endpoint) -> ResponsesBuilder {
     }
     let mut responses = ResponsesBuilder::new().response(if live { "101" } else { "200" }, done.build());
     let usual: &[u16] = match (endpoint.access, endpoint.class) {
-        (Access::Open, Class::Probe) => &[421],
+        (Access::Open, Class::Probe) => &[400, 421, 431],
         (Access::Open, _) => &[400, 421, 429, 431],
         _ => &[400, 401, 421, 429, 431, 503],
     };
@@ -172,7 +180,8 @@ fn responses(endpoint: &Endpoint) -> ResponsesBuilder {
 
 fn content(content: &Content) -> utoipa::openapi::Content {
     let schema = match content.schema {
-        Some(shape) => RefOr::Ref(Ref::from_schema_name((shape.name)())),
+        Some(shape) if shape.named() => RefOr::Ref(Ref::from_schema_name((shape.name)())),
+        Some(shape) => (shape.schema)(),
         // Whatever is not described further: an object where it is JSON, else text.
         None if content.media_type == "application/json" => ObjectBuilder::new().build().into(),
         None => ObjectBuilder::new().schema_type(Type::String).build().into(),
@@ -196,6 +205,8 @@ fn described(parameter: &Parameter, place: ParameterIn) -> ParameterBuilder {
         .description(Some(parameter.about))
         .schema(Some(schema(&parameter.kind)))
         .explode(list.then_some(true))
+        // Forms send what was left empty. Among names an empty one is a name like any other, and means nothing.
+        .extensions((!required && !list).then(|| Extensions::from_iter([("allowEmptyValue", true)])))
         .example(Some(example))
 }
 
@@ -213,21 +224,16 @@ fn schema(kind: &Kind) -> RefOr<Schema> {
         Kind::Choice(all) => words(all).default(all.first().map(|first| Value::from(*first))).build().into(),
         Kind::Names => ArrayBuilder::new()
             .schema_type(SchemaType::Type(Type::Array))
-            .items(text().min_length(Some(1)).build())
-            .max_items(Some(crate::web::query::MOST_NAMES))
+            .items(text().build())
+            .max_items(Some(query::MOST_NAMES))
             .build()
             .into(),
         Kind::Text => text().min_length(Some(1)).build().into(),
-        Kind::Moment => text().pattern(Some(MOMENT)).build().into(),
+        Kind::Moment => text().pattern(Some(query::MOMENT)).build().into(),
         Kind::Zone => RefOr::Ref(Ref::from_schema_name("TimeZone")),
-        Kind::Cursor => text().pattern(Some("^-?[0-9]{1,15}_[0-9]{1,15}$")).build().into(),
+        Kind::Cursor => text().pattern(Some(query::CURSOR)).build().into(),
     }
 }
-
-/// Days that every month has, and instants; the last days of long months are fine, too, but no pattern can tell which
-/// months have them.
-const MOMENT: &str = "^(19[7-9][0-9]|20[0-9]{2}|21[0-9]{2})-(0[1-9]|1[0-2])-((0[1-9]|1[0-9]|2[0-8])|(29|30|31))\
-    (T([01][0-9]|2[0-3]):[0-5][0-9]:[0-5][0-9](\\.[0-9]{1,9})?(Z|[+-](0[0-9]|1[0-4]):[0-5][0-9]))?$";
 
 /// Every name that this machine's time zone database has.
 fn time_zone() -> Schema {

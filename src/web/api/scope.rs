@@ -113,6 +113,8 @@ impl Scope {
             (None, Reach::Days(days)) => start_of(last.saturating_sub(i64::from(days).days()), &zone)?,
             (None, Reach::Everything) => Span::ALL.from,
         };
+        // What begins in the future is empty, unless it was said to end before.
+        let to = if asked.has(&END) { to } else { to.max(from) };
         if from > to {
             let allowed = format!("not after the end, {}", instant(to).unwrap_or_default());
             return Err(ApiError::contradiction(START.name, "it begins after it ends", allowed));

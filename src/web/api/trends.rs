@@ -175,6 +175,11 @@ impl Period {
         }
     }
 
+    /// The end of the period that an instant falls in.
+    pub fn end_of(self, at: UnixMillis, zone: &TimeZone) -> UnixMillis {
+        self.first_after(at, zone).unwrap_or(UnixMillis(at.0 + 1))
+    }
+
     /// The first beginning of a period after an instant.
     fn first_after(self, at: UnixMillis, zone: &TimeZone) -> Option<UnixMillis> {
         if self == Self::Hour {

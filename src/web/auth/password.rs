@@ -8,7 +8,7 @@ use argon2::password_hash::phc::PasswordHash as Phc;
 use argon2::password_hash::{PasswordHasher, PasswordVerifier};
 use argon2::{Argon2, Params};
 use sha2::{Digest, Sha256};
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, oneshot};
 
 /// No password is longer, in bytes; hashing one is work that a stranger can ask for.
 pub const LONGEST: usize = 1024;
@@ -114,8 +114,8 @@ pub(super) fn hex(bytes: &[u8]) -> String {
 /// Compares passwords one after the other.
 #[derive(Debug)]
 pub struct Verifier {
-    turn: Semaphore,
-    waiting: AtomicUsize,
+    turn: Arc<Semaphore>,
+    waiting: Arc<AtomicUsize>,
 }
 
 /// Too many wait already.
@@ -124,25 +124,33 @@ pub struct Busy;
 
 impl Default for Verifier {
     fn default() -> Self {
-        Self { turn: Semaphore::new(1), waiting: AtomicUsize::new(0) }
+        Self { turn: Arc::new(Semaphore::new(1)), waiting: Arc::default() }
     }
 }
 
 impl Verifier {
     pub async fn matches(&self, hash: &PasswordHash, password: String) -> Result<bool, Busy> {
-        let _place = Place::take(&self.waiting)?;
-        let _turn = self.turn.acquire().await.map_err(|_| Busy)?;
-        let hash = hash.clone();
-        tokio::task::spawn_blocking(move || hash.matches(password.as_bytes())).await.map_err(|_| Busy)
+        let place = Place::take(&self.waiting)?;
+        let turn = Arc::clone(&self.turn).acquire_owned().await.map_err(|_| Busy)?;
+        let (hash, (answer, answered)) = (hash.clone(), oneshot::channel());
+        // A thread for this alone, which ends with it. Each thread of a pool would keep the memory it once needed, and a
+        // client that hangs up meanwhile must not let the next one begin: place and turn go with the work.
+        let work = move || {
+            let equal = hash.matches(password.as_bytes());
+            drop((turn, place));
+            answer.send(equal).ok();
+        };
+        std::thread::Builder::new().name("password".to_owned()).spawn(work).map_err(|_| Busy)?;
+        answered.await.map_err(|_| Busy)
     }
 }
 
 /// A place in the queue, the one whose turn it is included; given back when dropped.
-struct Place<'a>(&'a AtomicUsize);
+struct Place(Arc<AtomicUsize>);
 
-impl<'a> Place<'a> {
-    fn take(waiting: &'a AtomicUsize) -> Result<Self, Busy> {
-        let place = Self(waiting);
+impl Place {
+    fn take(waiting: &Arc<AtomicUsize>) -> Result<Self, Busy> {
+        let place = Self(Arc::clone(waiting));
         if waiting.fetch_add(1, Ordering::Relaxed) > QUEUE {
             // Dropping the place gives back what was just added.
             drop(place);
@@ -152,7 +160,7 @@ impl<'a> Place<'a> {
     }
 }
 
-impl Drop for Place<'_> {
+impl Drop for Place {
     fn drop(&mut self) {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
@@ -208,7 +216,7 @@ pub(crate) mod tests {
 
     #[test]
     fn only_so_many_wait() {
-        let waiting = AtomicUsize::new(0);
+        let waiting = Arc::default();
         let places: Vec<_> = (0..=QUEUE).map(|_| Place::take(&waiting)).collect();
         assert!(places.iter().all(Result::is_ok));
         assert!(Place::take(&waiting).is_err());

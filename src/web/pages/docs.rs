@@ -6,13 +6,13 @@ use warp::http::StatusCode;
 
 use crate::route::{Request, Response};
 use crate::version;
-use crate::web::api::openapi::DOCUMENT;
+use crate::web::api::openapi::document;
 use crate::web::assets::{self, Links};
 use crate::web::pages::html;
 
 /// `GET /docs`
 pub fn page(request: &Request) -> Response {
-    let document = serde_json::to_value(&*DOCUMENT).unwrap_or_default();
+    let document = serde_json::to_value(document(true)).unwrap_or_default();
     let host = request.headers.get("host").and_then(|host| host.to_str().ok()).unwrap_or("127.0.0.1:51888");
     html(StatusCode::OK, &Docs::of(&document, host))
 }

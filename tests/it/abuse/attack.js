@@ -84,7 +84,7 @@ async (server, paths, secret) => {
   }
   await patiently(fetched("/api/v1/stats/current", "GET as JSON", { headers: { "content-type": "application/json" } }));
   await patiently(framed("/"));
-  for (const path of ["/", "/api/v1/auth/login", "/api/v1/stats/current"]) {
+  for (const path of ["/", "/login", "/logout", "/api/v1/auth/login", "/api/v1/auth/logout"]) {
     await patiently(posted(path, "text/plain"));
     await patiently(posted(path, "application/x-www-form-urlencoded"));
     navigator.sendBeacon(server + path, "{}");

@@ -3,11 +3,26 @@
 mod rebinding;
 mod site;
 
-use crate::house::Served;
+use std::fs::File;
+
+use crate::house::{Served, TestHouse};
+
+/// A house that lets nobody in without this password.
+pub(crate) fn with_password(house: TestHouse, password: &str) -> TestHouse {
+    let file = house.path("password");
+    std::fs::write(&file, password).unwrap();
+    let mut command = house.command(["auth", "hash"]);
+    command.stdin(File::open(&file).unwrap());
+    let done = house.finish(command);
+    assert_eq!(done.code(), 0, "{done:?}");
+    std::fs::remove_file(file).unwrap();
+    house.with_env("MONITOR_PASSWORD_HASH", done.stdout.trim())
+}
 
 /// Every path that can be read, with values for what is variable in it.
 pub(crate) fn paths(served: &Served) -> Vec<String> {
-    let page = served.text("/");
+    // With a login, the page that asks for it has the files of all pages.
+    let page = served.ask("/").filter(|(status, _)| *status == 200).or_else(|| served.ask("/login")).unwrap().1;
     let assets = page.split('"').filter(|text| text.starts_with("/assets/")).map(str::to_owned);
     let mut paths: Vec<String> = PATHS.iter().map(|path| (*path).to_owned()).chain(assets).collect();
     // Whatever the server says of itself as well, so that a new route cannot be forgotten.
@@ -26,6 +41,8 @@ const PATHS: &[&str] = &[
     "/",
     "/-/healthy",
     "/-/ready",
+    "/api/v1/auth/login",
+    "/api/v1/auth/logout",
     "/api/v1/cost/estimate",
     "/api/v1/cost/pricing",
     "/api/v1/export/csv",
@@ -45,6 +62,8 @@ const PATHS: &[&str] = &[
     "/api/v1/version",
     "/docs",
     "/login",
+    "/logout",
     "/metrics",
     "/nowhere",
+    "/ws",
 ];

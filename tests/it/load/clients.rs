@@ -58,7 +58,7 @@ pub(super) fn drip_until_closed(what: &str, mut clients: Vec<TcpStream>, byte: &
         clients.is_empty().then_some(())
     });
     assert!(clients.is_empty(), "{} clients with {what} are still connected", clients.len());
-    measured(&format!("all clients with {what} were closed after {:?}", since.elapsed()));
+    measured(&format!("clients with {what} were closed after {:?}", since.elapsed()));
 }
 
 /// Asks on a connection of its own, and gives status and answer.

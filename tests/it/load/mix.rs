@@ -13,16 +13,18 @@ use crate::scribe::Scribe;
 use crate::wait::{PATIENCE, pause};
 
 /// What is asked for, in turn.
-const MIX: [&str; 10] = [
+const MIX: [&str; 12] = [
     "/api/v1/stats/current",
     "/api/v1/health",
     "/api/v1/stats/current",
     "/metrics",
-    "/api/v1/stats/current",
     "/api/v1/stats/models",
     "/api/v1/stats/current",
     "/",
-    "/api/v1/stats/current",
+    "/api/v1/stats/history?limit=20",
+    "/api/v1/stats/trends",
+    "/api/v1/stats/projects",
+    "/api/v1/stats/sessions",
     "/-/ready",
 ];
 

@@ -8,6 +8,7 @@ use serde_json::json;
 use crate::abuse::paths;
 use crate::counts::Counts;
 use crate::house::{Served, TestHouse};
+use crate::live::{connect, next, runtime};
 use crate::load::clients::send;
 use crate::scribe::{MODEL, Scribe};
 use crate::wait::PATIENCE;
@@ -173,6 +174,14 @@ fn x8_what_people_say_and_what_clients_keep_secret_is_nowhere() {
         let answer = send(served.address(), &request).unwrap();
         look(request.split(" HTTP").next().unwrap(), answer.as_bytes());
         shown += &answer;
+    }
+    let (runtime, address) = (runtime(), served.address());
+    for query in [String::new(), format!("?token={}", canary("livequery"))] {
+        let said = runtime.block_on(async {
+            let mut socket = connect(address, &query, None).await.ok()?;
+            next(&mut socket).await
+        });
+        look("/ws", said.unwrap_or_default().to_string().as_bytes());
     }
     assert_eq!(house.run(["db", "backup"]).code(), 0);
     for command in [&["doctor"][..], &["doctor", "--json"], &["config", "show"], &["db", "check"]] {

@@ -4,7 +4,11 @@ use std::collections::BTreeSet;
 use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
+use serde_json::json;
+
+use crate::abuse::with_password;
 use crate::house::TestHouse;
+use crate::load::clients::send;
 use crate::scribe::Scribe;
 
 /// Every file and directory below a directory, with its mode, but what the test house keeps of its own in the first.
@@ -23,7 +27,8 @@ fn modes(dir: &Path) -> BTreeSet<(PathBuf, u32)> {
 
 #[test]
 fn x10_everything_it_makes_is_for_its_owner_alone() {
-    let house = TestHouse::new();
+    const PASSWORD: &str = "correct horse battery staple";
+    let house = with_password(TestHouse::new(), PASSWORD);
     let database = house.path("home/.local/share/claude-token-monitor/monitor.db");
     let house = house.storing(&database).through(["/bin/sh", "-c", "umask 000 && exec \"$@\"", "sh"]);
     Scribe::new(house.claude()).append("one", 20);
@@ -31,13 +36,29 @@ fn x10_everything_it_makes_is_for_its_owner_alone() {
     let before = modes(&home);
     assert_eq!(house.run(["config", "init"]).code(), 0);
     let served = house.serve();
+    // Secrets and sessions have files, too.
+    assert_eq!(house.run(["auth", "token"]).code(), 0);
+    let body = json!({ "password": PASSWORD }).to_string();
+    let head = format!("POST /api/v1/auth/login HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n", served.address());
+    let head = format!("{head}content-type: application/json\r\ncontent-length: {}\r\n\r\n", body.len());
+    let answer = send(served.address(), &(head + &body)).unwrap();
+    assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
     assert_eq!(house.run(["db", "backup"]).code(), 0);
     let running = modes(&home);
     assert_eq!(served.stop().code(), Some(0));
     let made: Vec<_> = running.union(&modes(&home)).filter(|made| !before.contains(made)).cloned().collect();
 
     let names: BTreeSet<_> = made.iter().filter_map(|(path, _)| path.file_name()?.to_str()).collect();
-    for name in ["config.toml", "claude-token-monitor", "monitor.db", "monitor.db-wal", "monitor.db-shm", "backups"] {
+    for name in [
+        "config.toml",
+        "claude-token-monitor",
+        "monitor.db",
+        "monitor.db-wal",
+        "monitor.db-shm",
+        "backups",
+        "monitor.jwt-secret",
+        "monitor.sessions",
+    ] {
         assert!(names.contains(name), "{name} is not among {names:?}");
     }
     let open: Vec<_> = made
