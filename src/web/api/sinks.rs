@@ -85,7 +85,7 @@ pub static ENDPOINTS: &[Endpoint] = &[
                 `stats_update` for each model that has changed. A client may send `subscribe` and `unsubscribe` with \
                 `models`, and `ping`. docs/websocket.md has every message with an example.",
         parameters: &[&SINCE],
-        refusals: &[403, 426],
+        refusals: &[403, 426, 503],
         ..Endpoint::of_a_sink(
             "/ws",
             "live",
