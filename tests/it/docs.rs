@@ -197,3 +197,14 @@ fn every_family_of_metrics_is_documented_and_every_documented_one_is_there() {
     });
     check(&document("metrics.md"), "| Family | Type", &rows.collect::<Vec<_>>());
 }
+
+#[test]
+fn every_sink_and_every_shared_key_is_documented() {
+    let document = document("sinks.md");
+    for factory in claude_token_monitor::sinks::SINKS {
+        assert!(document.contains(&format!("| `{}` |", factory.kind)), "docs/sinks.md does not name {}", factory.kind);
+    }
+    for key in claude_token_monitor::deliver::SHARED_KEYS {
+        assert!(document.contains(&format!("`{key}`")), "docs/sinks.md does not name {key}");
+    }
+}
