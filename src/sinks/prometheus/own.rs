@@ -167,6 +167,13 @@ impl Own {
             None,
             samples,
         )?;
+        let house = self.hub.house();
+        families.counter("login_failures", "Logins that did not succeed", &house.login_failures())?;
+        families.counter(
+            "rate_limited_requests",
+            "Requests refused because their client had asked too often",
+            &house.rate_limited(),
+        )?;
         let overflow = self.overflow.into_iter().flat_map(|Overflow { models, projects }| {
             let projects = projects.map(|count| ([("label", "project")], count));
             std::iter::once(([("label", "model")], models)).chain(projects)
