@@ -47,7 +47,7 @@ pub(super) fn locked(address: SocketAddr, password: PasswordHash) -> WebSettings
 }
 
 fn quick() -> ExchangeLimits {
-    ExchangeLimits { handler_time: Duration::from_millis(50), ..ExchangeLimits::default() }
+    ExchangeLimits { handler_time: Duration::from_secs(2), ..ExchangeLimits::default() }
 }
 
 /// A path that the route answers at.
@@ -248,7 +248,6 @@ fn x9_every_kind_of_answer_has_the_headers() {
         assert_eq!(answer.status, status, "{}", answer.body);
         check_headers(&answer);
         assert_eq!(answer.header("strict-transport-security"), None, "nothing here is encrypted");
-        assert_eq!(answer.header("vary"), None);
     }
 }
 
