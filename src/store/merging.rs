@@ -11,11 +11,11 @@ use super::dictionary::Dictionary;
 use super::response::{Stored, load};
 use super::totals::Deltas;
 use super::{StoreError, int, items};
-use crate::event::{Change, GroupId, Owner, RecordKey, UnixMillis, Usage, UsageRecord, Variant};
+use crate::event::{Change, GroupId, Owner, PicoUsd, RecordKey, UnixMillis, Usage, UsageRecord, Variant};
 use crate::merge::resolve;
 use crate::plugin::{ReportedCost, SourceBatch};
 use crate::pricing::{ModelPrices, PriceTable};
-use crate::status::SourceTotals;
+use crate::status::{SkipReason, SourceTotals};
 
 /// More changes than this are not worth carrying to followers: a snapshot says the same.
 const CARRIED_CHANGES: usize = 1_000;
@@ -71,6 +71,8 @@ pub(super) struct Merging<'a> {
     pub(super) newest: Option<UnixMillis>,
     /// What claims to be later than this does not move `newest`.
     pub(super) horizon: UnixMillis,
+    /// How much more all responses together may cost, so that every sum fits its column.
+    pub(super) headroom: PicoUsd,
     /// What followers are told; `None` once it is too much.
     pub(super) changes: Option<Vec<Change>>,
     pub(super) counters: SourceTotals,
@@ -94,6 +96,7 @@ impl<'a> Merging<'a> {
             seen_by_deliveries: super::log::furthest_cursor(db)?,
             newest: None,
             horizon: UnixMillis(i64::MAX),
+            headroom: PicoUsd(i64::MAX.into()),
             changes: None,
             counters: SourceTotals::default(),
         })
@@ -240,15 +243,37 @@ impl Merging<'_> {
             self.revision -= 1;
             return Ok(false);
         };
+        if !self.afford(share.tally.cost, PicoUsd(0)) {
+            self.delete(&stored)?;
+            self.revision -= 1;
+            return Ok(true);
+        }
         self.counters.new_responses += 1;
         self.deltas.add(&share)?;
         self.note(&stored, None)?;
         Ok(true)
     }
 
+    /// Whether the sums can hold it that something costs so much instead of so much. Nobody spends nine million dollars;
+    /// lines that say so are skipped, since numbers that do not fit would end all counting.
+    fn afford(&mut self, after: PicoUsd, before: PicoUsd) -> bool {
+        let left = self.headroom.0 - after.0 + before.0;
+        if left < 0 {
+            self.counters.tally.skip(SkipReason::Implausible);
+            return false;
+        }
+        self.headroom = PicoUsd(left);
+        true
+    }
+
     pub(super) fn replace(&mut self, old: &Stored, record: UsageRecord, several: bool) -> Result<(), StoreError> {
         let stored = self.stored(old.id, record, several)?;
-        self.deltas.remove(&old.share(self.db, self.words)?)?;
+        let (was, will_be) = (old.share(self.db, self.words)?, stored.share(self.db, self.words)?);
+        if !self.afford(will_be.tally.cost, was.tally.cost) {
+            self.revision -= 1;
+            return Ok(());
+        }
+        self.deltas.remove(&was)?;
         self.keep_prior(old, stored.revision)?;
         self.delete(old)?;
         if let Some(share) = stored.save(self.db, self.words)? {
@@ -259,7 +284,9 @@ impl Merging<'_> {
 
     fn retract(&mut self, old: &Stored) -> Result<(), StoreError> {
         self.revision += 1;
-        self.deltas.remove(&old.share(self.db, self.words)?)?;
+        let was = old.share(self.db, self.words)?;
+        self.headroom.0 += was.tally.cost.0;
+        self.deltas.remove(&was)?;
         self.keep_prior(old, self.revision)?;
         self.delete(old)?;
         let before = old.event(self.db, self.words)?;

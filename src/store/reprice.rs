@@ -33,6 +33,7 @@ impl Store {
             let Some(last) = page.last() else { break };
             after = last.revision;
             let mut merging = Merging::new(&tx, &mut self.words, &mut self.pricer, self.revision)?;
+            merging.headroom = self.totals.headroom();
             for old in page {
                 report.responses += 1;
                 let cost_before = old.share(merging.db, merging.words)?.tally.cost.0;

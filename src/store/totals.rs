@@ -60,6 +60,12 @@ impl Totals {
         Ok(totals)
     }
 
+    /// How much more everything together may cost before a sum no longer fits its column.
+    pub(super) fn headroom(&self) -> PicoUsd {
+        let spent: i128 = self.series.values().map(|series| series.exact.cost.0).sum();
+        PicoUsd(i128::from(i64::MAX) - spent)
+    }
+
     /// Whole-history sums by model.
     pub(super) fn by_model(&self) -> BTreeMap<Arc<str>, Tally> {
         let mut models: BTreeMap<Arc<str>, Tally> = BTreeMap::new();

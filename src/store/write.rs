@@ -123,6 +123,7 @@ impl Store {
         let mut committed = Committed { changes: Some(Vec::new()), caught_up: Vec::new() };
         let tx = self.db.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let mut merging = Merging::new(&tx, &mut self.words, &mut self.pricer, self.revision)?;
+        merging.headroom = self.totals.headroom();
         merging.retention_floor = self.retention_floor;
         merging.newest = self.last_event_at;
         merging.horizon = UnixMillis(now.0.saturating_add(UnixMillis::DAY));
@@ -140,6 +141,7 @@ impl Store {
                     totals.duplicates +=
                         batch.tally.claims.saturating_sub(counters.new_responses + counters.below_retention);
                     totals.below_retention += counters.below_retention;
+                    totals.tally.add(&counters.tally);
                     totals.tally.add(&batch.tally);
                 }
                 SourceMessage::Estimate(estimate) => estimates::store(&tx, estimate, now)?,

@@ -16,7 +16,7 @@ use crate::event::{
 };
 use crate::plugin::{Checkpoint, SourceBatch, SourceMessage};
 use crate::pricing::PriceTable;
-use crate::status::LineTally;
+use crate::status::{LineTally, SkipReason};
 
 /// 2026-11-20T12:00:00Z
 pub(super) const NOON: i64 = 1_795_176_000_000;
@@ -484,6 +484,42 @@ fn d19_the_previous_format_is_brought_up_to_date() {
     assert_eq!(version, 1, "a copy of the old format was kept");
     drop(store);
     bench.open();
+}
+
+#[test]
+fn what_nobody_can_have_spent_ends_no_counting() {
+    let bench = Bench::new();
+    let mut store = bench.open();
+    let absurd = |n: u64| {
+        let mut record = claim(&format!("msg_{n}"), None, 1_000 * i64::try_from(n).unwrap(), 99_000_000);
+        record.usage.model = "claude-opus-4-1-20250805".into();
+        record.usage.tokens.input = 99_000_000;
+        record.usage.tokens.cache_write_5m = 99_000_000;
+        record
+    };
+    let dollars: i128 = 99 * (15 + 75) + 99 * 18;
+    bench.commit(&mut store, (0..2_000).map(absurd).collect());
+    let snapshot = store.snapshot().unwrap();
+    let fits = i128::from(i64::MAX) / (dollars * 1_000_000_000_000);
+    assert!((i128::from(snapshot.totals.requests) - fits).abs() < 50, "{} of {fits}", snapshot.totals.requests);
+    let skipped = snapshot.ingest.by_source["claude"].tally.skipped[SkipReason::Implausible as usize];
+    assert_eq!(snapshot.totals.requests + skipped, 2_000);
+
+    // A larger claim about one that is in, and a life after all of that.
+    let mut more = absurd(3);
+    more.usage.tokens.output += 900_000;
+    bench.commit(&mut store, vec![more]);
+    let mut cheap = claim("msg_cheap", None, 5, 1);
+    cheap.usage.model = "of-unknown-price".into();
+    bench.commit(&mut store, vec![cheap]);
+    assert_eq!(store.snapshot().unwrap().totals.requests, snapshot.totals.requests + 1);
+    Readers::new(store.path()).check_everything().unwrap();
+    assert_eq!(
+        Readers::new(store.path()).sums(Span::ALL, &Filter::default()).unwrap().sums.tally.requests,
+        snapshot.totals.requests + 1
+    );
+    drop(store);
+    assert_eq!(bench.open().snapshot().unwrap().totals.requests, snapshot.totals.requests + 1);
 }
 
 #[test]
