@@ -45,7 +45,6 @@ pub(super) fn run(
     }
 }
 
-/// `now`, `beginning`, a date, or a revision as a number.
 fn parse_start(text: &str, zone: &TimeZone) -> Result<Start, AppError> {
     Start::parse(text, zone).ok_or_else(|| {
         AppError::Other(anyhow!("`{text}` is no start; expected now, beginning, a date like 2026-01-31 or a revision"))

@@ -5,12 +5,14 @@
 //! they are withheld until the first catch-up is done, so that reading the history never looks like a burst of usage.
 
 pub mod config;
+pub mod delivered;
 pub mod exemplars;
 pub mod exposition;
 pub mod families;
 pub mod labels;
 pub mod own;
 pub mod projects;
+pub mod served;
 pub mod usage;
 
 use std::io::Write;
@@ -118,7 +120,12 @@ impl Metrics {
         let process = own::Process(self.hub.house().process());
         registry.sub_registry_with_labels(std::iter::empty()).register_collector(Box::new(process));
         let own = own::Own { hub: self.hub.clone(), snapshot: Arc::clone(&snapshot), overflow };
-        registry.sub_registry_with_prefix("claude_token_monitor").register_collector(Box::new(own));
+        let now = self.hub.calendar().clock.now();
+        let sinks = delivered::Delivered(self.hub.house().sinks(snapshot.revision, now.0));
+        let ours = registry.sub_registry_with_prefix("claude_token_monitor");
+        ours.register_collector(Box::new(own));
+        ours.register_collector(Box::new(served::Served(self.hub.clone())));
+        ours.register_collector(Box::new(sinks));
         let mut rendered = String::with_capacity(TYPICAL_BYTES);
         text::encode(&mut rendered, &registry).expect("writing to a string cannot fail");
         match format {

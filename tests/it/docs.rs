@@ -11,6 +11,7 @@ use claude_token_monitor::synthetic;
 use serde_json::Value;
 
 use crate::house::TestHouse;
+use crate::wait::{PATIENCE, eventually};
 
 fn document(name: &str) -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs").join(name);
@@ -154,6 +155,11 @@ profile = \"both\"
 sessions = \"active\"
 session_hours = 168
 budgets = {daily = 1.0, weekly = 1.0, monthly = 1.0}
+
+[sinks.lines]
+type = \"jsonl\"
+path = \"usage.jsonl\"
+start_from = \"beginning\"
 ";
 
 #[test]
@@ -161,9 +167,12 @@ fn every_family_of_metrics_is_documented_and_every_documented_one_is_there() {
     let house = TestHouse::new().with_config(ALL_METRICS);
     synthetic::write(&synthetic::demo_plan(Clock::system().now()), house.claude()).expect("a disk");
     let served = house.serve();
-    // A request that has been answered is in the next scrape.
-    served.text("/metrics");
-    let text = served.text("/metrics");
+    // A request that has been answered is in a later scrape, and so is a sink's first success.
+    let text = eventually("everything to have happened once", PATIENCE, || {
+        let text = served.text("/metrics");
+        let all = ["http_requests_total{", "sink_last_success_timestamp_seconds{"];
+        all.iter().all(|name| text.contains(&format!("\nclaude_token_monitor_{name}"))).then_some(text)
+    });
 
     let (mut help, mut order, mut labels) = (BTreeMap::new(), Vec::new(), BTreeMap::<&str, Vec<&str>>::new());
     for line in text.lines() {
@@ -206,4 +215,15 @@ fn every_endpoint_is_in_the_table_of_the_api() {
         }
     }
     check(&document("api.md"), "| Method | Path", &rows);
+}
+
+#[test]
+fn every_sink_and_every_shared_key_is_documented() {
+    let document = document("sinks.md");
+    for factory in claude_token_monitor::sinks::SINKS {
+        assert!(document.contains(&format!("| `{}` |", factory.kind)), "docs/sinks.md does not name {}", factory.kind);
+    }
+    for key in claude_token_monitor::deliver::SHARED_KEYS {
+        assert!(document.contains(&format!("`{key}`")), "docs/sinks.md does not name {key}");
+    }
 }

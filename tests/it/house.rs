@@ -81,6 +81,12 @@ impl TestHouse {
         self
     }
 
+    /// Runs an example instead of the program, if it was built.
+    pub(crate) fn with_example(mut self, name: &str) -> Option<Self> {
+        self.binary = Path::new(BINARY).with_file_name("examples").join(name);
+        self.binary.is_file().then_some(self)
+    }
+
     /// Writes the user's configuration file.
     pub(crate) fn with_config(self, toml: &str) -> Self {
         let dir = self.path("home/.config/claude-token-monitor");
@@ -168,10 +174,20 @@ impl TestHouse {
 
     /// Starts serving without waiting for anything.
     pub(crate) fn spawn<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>) -> Starting {
+        self.spawn_printing(args, Stdio::null())
+    }
+
+    fn spawn_printing<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>, to: Stdio) -> Starting {
         let log = self.fresh("log");
         let mut command = self.command(std::iter::once(OsString::from("serve")));
-        command.args(args).stdout(Stdio::null()).stderr(File::create(&log).unwrap());
+        command.args(args).stdout(to).stderr(File::create(&log).unwrap());
         Starting { child: Owned(command.spawn().unwrap()), log }
+    }
+
+    /// Serves, with what it prints in a file.
+    pub(crate) fn serve_printing(&self) -> (Served, PathBuf) {
+        let out = self.fresh("out");
+        (self.spawn_printing::<&str>([], File::create(&out).unwrap().into()).ready(), out)
     }
 
     /// Serves, with the first catch-up done.

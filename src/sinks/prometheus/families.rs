@@ -68,14 +68,31 @@ impl Families<'_> {
     /// A histogram over [`BUCKETS`].
     pub fn histogram(&mut self, name: &str, help: &str, histogram: &Histogram) -> fmt::Result {
         let Histogram { counts, sum } = histogram;
-        let bounds = BUCKETS.into_iter().chain([f64::INFINITY]);
-        let buckets: Vec<(f64, u64)> = bounds.zip(counts.iter().copied()).collect();
         self.0.encode_descriptor(name, help, None, MetricType::Histogram)?.encode_histogram::<NoLabelSet>(
             *sum,
             counts.iter().sum(),
-            &buckets,
+            &buckets(histogram),
             None,
         )
+    }
+
+    /// A histogram over [`BUCKETS`] for each set of labels.
+    pub fn histograms<'l, const N: usize>(
+        &mut self,
+        name: &str,
+        help: &str,
+        samples: impl IntoIterator<Item = (Labels<'l, N>, &'l Histogram)>,
+    ) -> fmt::Result {
+        let mut samples = samples.into_iter().peekable();
+        if samples.peek().is_none() {
+            return Ok(());
+        }
+        let mut family = self.0.encode_descriptor(name, help, None, MetricType::Histogram)?;
+        samples.try_for_each(|(labels, histogram)| {
+            let Histogram { counts, sum } = histogram;
+            let mut sample = family.encode_family(&labels)?;
+            sample.encode_histogram::<NoLabelSet>(*sum, counts.iter().sum(), &buckets(histogram), None)
+        })
     }
 
     /// A histogram over [`SIZE_BOUNDS`] for each set of labels.
@@ -101,6 +118,11 @@ impl Families<'_> {
         }
         Ok(())
     }
+}
+
+/// Each bound with how many values are in its bucket alone.
+fn buckets(histogram: &Histogram) -> Vec<(f64, u64)> {
+    BUCKETS.into_iter().chain([f64::INFINITY]).zip(histogram.counts).collect()
 }
 
 const NO_EXEMPLAR: Option<&Exemplar<NoLabelSet, f64>> = None;

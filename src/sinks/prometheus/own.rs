@@ -45,7 +45,7 @@ impl Collector for Own {
         self.ingest(&mut families)?;
         self.watch(&mut families)?;
         self.store(&mut families)?;
-        self.served(&mut families)
+        self.overflow(&mut families)
     }
 }
 
@@ -158,15 +158,7 @@ impl Own {
         families.gauge("price_table_timestamp_seconds", "When the prices were last checked at their sources", checked)
     }
 
-    fn served(&self, families: &mut Families<'_>) -> fmt::Result {
-        let requests = self.hub.house().requests();
-        let samples = requests.iter().map(|((route, class), count)| ([("route", *route), ("code", *class)], *count));
-        families.counters(
-            "http_requests",
-            "Requests answered, by route and class of the status code",
-            None,
-            samples,
-        )?;
+    fn overflow(&self, families: &mut Families<'_>) -> fmt::Result {
         let overflow = self.overflow.into_iter().flat_map(|Overflow { models, projects }| {
             let projects = projects.map(|count| ([("label", "project")], count));
             std::iter::once(([("label", "model")], models)).chain(projects)

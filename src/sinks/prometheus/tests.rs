@@ -8,7 +8,9 @@ use crate::event::{PicoUsd, QuerySource, Tally, TokenCounts, UnixMillis};
 use crate::hub::{
     ActiveSession, ProjectSums, RequestSizes, SIZES, SessionPart, SizeExemplar, Snapshot, Spend, Statuses, StoreFacts,
 };
-use crate::status::{ProcessSample, SkipReason, SourceStatus, SourceTotals};
+use crate::status::{
+    ProcessSample, SinkReport, SinkRole, SinkState, SinkStatus, SkipReason, SourceStatus, SourceTotals,
+};
 
 /// 2026-11-25T13:00:00Z, a Wednesday
 const NOW: i64 = 1_795_611_600_000;
@@ -44,7 +46,7 @@ fn tally(tokens: [u64; 5], cost: i128) -> Tally {
 
 /// A house in which everything has happened.
 fn full() -> Snapshot {
-    let mut snapshot = Snapshot { ready: true, session_count: 3, ..Snapshot::default() };
+    let mut snapshot = Snapshot { ready: true, revision: 9, session_count: 3, ..Snapshot::default() };
     let unpriced = Tally { unpriced_tokens: 9, ..tally([9, 0, 0, 0, 0], 0) };
     for (model, source, tally) in [
         ("claude-opus-4-8", QuerySource::Main, tally([1, 2, 3, 4, 5], 1_234_500_000_000)),
@@ -134,6 +136,20 @@ fn hub(snapshot: Snapshot) -> Hub {
     });
     hub.house().count_request("/", "2xx");
     hub.house().count_request("other", "4xx");
+    hub.house().count_rate_limited();
+    hub.house().websocket.clients.store(2, Relaxed);
+    for (id, role) in [("out", SinkRole::Delivery), ("prometheus", SinkRole::Follower), ("totals", SinkRole::Snapshots)]
+    {
+        let status = SinkStatus::new(SinkReport::new(id.to_owned(), "jsonl", role));
+        status.update(|report| {
+            report.state = SinkState::Retrying;
+            (report.cursor, report.behind_since) = (Some(0), Some(NOW - 90_000));
+            (report.events, report.dead_letters, report.failures.timeout) = (5, 1, 3);
+            report.last_success_at = Some(NOW - 100_000);
+            report.send_seconds.observe(0.2);
+        });
+        hub.house().add_sink(id.to_owned(), Arc::new(status));
+    }
     hub
 }
 

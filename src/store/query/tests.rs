@@ -77,7 +77,7 @@ fn no_question_looks_at_every_response() {
                 let bounds: Vec<i64> = (0..30).map(|n| start.0 + n * UnixMillis::DAY + 5 * 3_600_000).collect();
                 cut(db, words, &bounds, &all, &[dim::MODEL, dim::CARD])
             }),
-            20,
+            10,
         ),
         (
             "the sums of a session",

@@ -48,16 +48,17 @@ impl Rendered {
     }
 
     fn response(&self, asked: &HeaderMap) -> Response {
-        let known = has_tag(asked, self.tag.to_str().unwrap_or_default());
-        let mut response = Response::new(if known { Bytes::new() } else { self.text.clone() }.into());
+        let known = known_tag(asked, self.tag.to_str().unwrap_or_default());
+        let is_known = known.is_some();
+        let mut response = Response::new(if is_known { Bytes::new() } else { self.text.clone() }.into());
         let headers = response.headers_mut();
-        if !known {
+        if !is_known {
             headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json; charset=utf-8"));
         }
-        headers.insert(header::ETAG, self.tag.clone());
+        headers.insert(header::ETAG, known.unwrap_or_else(|| self.tag.clone()));
         // Kept, but never shown again without asking.
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-cache"));
-        if known {
+        if is_known {
             *response.status_mut() = StatusCode::NOT_MODIFIED;
         }
         response
@@ -68,21 +69,21 @@ fn to_json(body: &impl Serialize) -> String {
     serde_json::to_string(body).expect("answers are maps with string keys")
 }
 
-/// Whether `If-None-Match` names the tag. The comparison is the weak one, as it has to be for reading (RFC 9110, section
-/// 13.1.2). A tag that was given with a compressed answer names that compression at its end.
-fn has_tag(headers: &HeaderMap, tag: &str) -> bool {
+/// The tag in `If-None-Match` that stands for `tag`. The comparison is the weak one, as it has to be for reading (RFC 9110,
+/// section 13.1.2). A tag that was given with a compressed answer names that compression at its end.
+fn known_tag(headers: &HeaderMap, tag: &str) -> Option<HeaderValue> {
     let plain = |known: &str| {
-        let known = known.strip_prefix("W/").unwrap_or(known);
         let inner = known.strip_suffix("-gzip\"").or_else(|| known.strip_suffix("-br\""));
         inner.map_or_else(|| known.to_owned(), |inner| format!("{inner}\""))
     };
-    headers
+    let known = headers
         .get_all(header::IF_NONE_MATCH)
         .iter()
         .filter_map(|value| value.to_str().ok())
         .flat_map(|list| list.split(','))
-        .map(str::trim)
-        .any(|known| known == "*" || plain(known) == tag)
+        .map(|known| known.trim().trim_start_matches("W/"))
+        .find(|known| *known == "*" || plain(known) == tag)?;
+    HeaderValue::from_str(if known == "*" { tag } else { known }).ok()
 }
 
 /// How many answers are remembered.
@@ -198,21 +199,22 @@ mod tests {
 
     #[test]
     fn tags() {
-        fn check(if_none_match: &str, expected: bool) {
+        fn check(if_none_match: &str, expected: Option<&str>) {
             let mut headers = HeaderMap::new();
             headers.insert(header::IF_NONE_MATCH, HeaderValue::try_from(if_none_match).unwrap());
-            assert_eq!(has_tag(&headers, "\"2a-7\""), expected, "{if_none_match}");
+            let known = known_tag(&headers, "\"2a-7\"");
+            assert_eq!(known.as_ref().map(|tag| tag.to_str().unwrap()), expected, "{if_none_match}");
         }
-        check("\"2a-7\"", true);
-        check("\"2a-7-gzip\"", true);
-        check("W/\"2a-7-br\"", true);
-        check("\"2a-7-zstd\"", false);
-        check("W/\"2a-7\"", true);
-        check("\"1\", \"2a-7\"", true);
-        check("*", true);
-        check("\"2a-8\"", false);
-        check("2a-7", false);
-        check("", false);
+        check("\"2a-7\"", Some("\"2a-7\""));
+        check("\"2a-7-gzip\"", Some("\"2a-7-gzip\""));
+        check("W/\"2a-7-br\"", Some("\"2a-7-br\""));
+        check("\"2a-7-zstd\"", None);
+        check("W/\"2a-7\"", Some("\"2a-7\""));
+        check("\"1\", \"2a-7\"", Some("\"2a-7\""));
+        check("*", Some("\"2a-7\""));
+        check("\"2a-8\"", None);
+        check("2a-7", None);
+        check("", None);
     }
 
     #[test]

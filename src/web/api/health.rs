@@ -208,6 +208,12 @@ impl Health {
                 roots,
             });
         }
+        let now = hub.calendar().clock.now().0;
+        for sink in hub.house().sinks(snapshot.revision, now) {
+            if let Some(message) = sink.trouble(now) {
+                troubles.push(Trouble { subject: format!("sink {}", sink.id), message });
+            }
+        }
         catchup.ratio = ratio(catchup.done_bytes, catchup.bytes, snapshot.ready);
         let status = match (troubles.is_empty(), snapshot.ready) {
             (false, _) => State::Degraded,

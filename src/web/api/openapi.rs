@@ -13,6 +13,7 @@ use utoipa::openapi::schema::{ArrayBuilder, ComponentsBuilder, ObjectBuilder, Sc
 use utoipa::openapi::security::{
     ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityRequirement, SecurityScheme,
 };
+use utoipa::openapi::tag::TagBuilder;
 use utoipa::openapi::{
     ContentBuilder, HeaderBuilder, HttpMethod, InfoBuilder, LicenseBuilder, OpenApi, OpenApiBuilder, PathItem,
     PathsBuilder, Ref, RefOr, Required, ResponseBuilder, ResponsesBuilder, Schema,
@@ -71,6 +72,17 @@ fn answer(state: WebState, request: Arc<Request>, _: Asked) -> Answering {
     Box::pin(async move { Ok(json_with_etag(&request, 0, document(state.auth.is_on()))) })
 }
 
+/// The groups of endpoints, in the order in which people want to read about them.
+const TAGS: [(&str, &str); 7] = [
+    ("statistics", "What was used, when, where and by which model."),
+    ("cost", "What it costs, and by which prices."),
+    ("export", "The history to take away."),
+    ("live", "Changes as they happen."),
+    ("sinks", "What leaves, and how it is doing."),
+    ("login", "Where a password is configured."),
+    ("about", "The program itself."),
+];
+
 /// What the scheme of a login's cookie, of a bearer token and of basic authentication are called.
 const SCHEMES: [&str; 3] = ["session", "token", "basic"];
 
@@ -103,7 +115,8 @@ fn of<'a>(endpoints: impl Iterator<Item = &'a Endpoint>, login: bool) -> OpenApi
              dollars at API list prices. Where no login is configured, none is needed.",
         ))
         .license(Some(LicenseBuilder::new().name("MIT").identifier(Some("MIT")).build()));
-    OpenApiBuilder::new().info(info.build()).paths(paths).components(Some(components.build())).build()
+    let tags = TAGS.map(|(name, about)| TagBuilder::new().name(name).description(Some(about)).build());
+    OpenApiBuilder::new().info(info.build()).tags(Some(tags)).paths(paths).components(Some(components.build())).build()
 }
 
 fn method(verb: Verb) -> HttpMethod {

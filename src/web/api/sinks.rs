@@ -83,9 +83,9 @@ pub static ENDPOINTS: &[Endpoint] = &[
         summary: "Every change, as it happens",
         about: "A WebSocket (RFC 6455). The first message is `initial_data` with all of /api/v1/stats/current, then comes a \
                 `stats_update` for each model that has changed. A client may send `subscribe` and `unsubscribe` with \
-                `models`, and `ping`. docs/websocket.md has every message with an example.",
+                `models`, and `ping`. `/docs` has every message with an example.",
         parameters: &[&SINCE],
-        refusals: &[403, 426],
+        refusals: &[403, 426, 503],
         ..Endpoint::of_a_sink(
             "/ws",
             "live",

@@ -25,7 +25,16 @@ struct Docs {
     about: String,
     groups: Vec<Group>,
     errors: Vec<(String, String)>,
+    messages: Vec<Messages>,
     version: &'static str,
+}
+
+/// What one side of the WebSocket may say.
+struct Messages {
+    title: &'static str,
+    /// Type, occasion, fields.
+    rows: Vec<Vec<String>>,
+    examples: Vec<String>,
 }
 
 /// What belongs together.
@@ -67,6 +76,7 @@ struct Sample {
 impl Docs {
     fn of(document: &Value, host: &str) -> Self {
         let mut groups: Vec<Group> = Vec::new();
+        groups.extend(array(&document["tags"]).map(|tag| Group { name: text(&tag["name"]), operations: Vec::new() }));
         let paths = document["paths"].as_object().into_iter().flatten();
         for (path, item) in paths {
             for (method, operation) in item.as_object().into_iter().flatten() {
@@ -78,6 +88,7 @@ impl Docs {
                 }
             }
         }
+        groups.retain(|group| !group.operations.is_empty());
         let error = &document["components"]["schemas"]["Error"]["properties"];
         let errors = error.as_object().into_iter().flatten();
         Self {
@@ -86,7 +97,31 @@ impl Docs {
             about: text(&document["info"]["description"]),
             groups,
             errors: errors.map(|(name, field)| (name.clone(), text(&field["description"]))).collect(),
+            messages: ["What the server says", "What a client may say"].map(Messages::of).into(),
             version: version::VERSION,
+        }
+    }
+}
+
+/// The WebSocket's own document. Its examples are checked against what is really said.
+const WEBSOCKET: &str = include_str!("../../../docs/websocket.md");
+
+impl Messages {
+    /// The first table below a heading, and the examples up to the next one.
+    fn of(title: &'static str) -> Self {
+        let section = WEBSOCKET.split("\n## ").find(|section| section.starts_with(title)).unwrap_or_default();
+        let table = section.lines().skip_while(|line| !line.starts_with('|')).take_while(|line| line.starts_with('|'));
+        let cells = |line: &str| {
+            let cells = line.trim_matches('|').split(" | ");
+            cells.map(|cell| cell.trim().replace('`', "")).collect::<Vec<_>>()
+        };
+        let blocks = section.split("```json\n").skip(1).filter_map(|rest| rest.split("```").next());
+        let indented =
+            |line: &str| serde_json::from_str::<Value>(line).map_or(line.to_owned(), |json| format!("{json:#}"));
+        Self {
+            title,
+            rows: table.skip(2).map(cells).collect(),
+            examples: blocks.flat_map(str::lines).map(indented).collect(),
         }
     }
 }

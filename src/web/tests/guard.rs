@@ -47,7 +47,7 @@ pub(super) fn locked(address: SocketAddr, password: PasswordHash) -> WebSettings
 }
 
 fn quick() -> ExchangeLimits {
-    ExchangeLimits { handler_time: Duration::from_millis(50), ..ExchangeLimits::default() }
+    ExchangeLimits { handler_time: Duration::from_secs(2), ..ExchangeLimits::default() }
 }
 
 /// A path that the route answers at.

@@ -76,14 +76,48 @@ fn d19_killed_at_every_call_of_an_upgrade_nothing_is_lost_or_doubled() {
     let written = resumed(dir.path()).written;
     let old = TestHouse::new().reading(dir.path());
     old.ingest();
-    // The first format had the same tables and no views.
-    let db = Connection::open(old.database()).unwrap();
-    let sql = "DROP VIEW token_usage; DROP VIEW daily_summary; DROP TABLE model_pricing;
-               PRAGMA user_version = 1; PRAGMA journal_mode = DELETE;";
-    db.execute_batch(sql).unwrap();
-    drop(db);
+    let before = old.path("before.db");
+    in_first_format(old.database(), &before);
     let story = Story::Import { claude: dir.path(), written };
-    survives(&Sweep { story, before: Some(old.database()), mutant: "", strace: &strace }, most(200));
+    survives(&Sweep { story, before: Some(&before), mutant: "", strace: &strace }, most(200));
+}
+
+/// Writes what a database holds as the first version of this program would have.
+fn in_first_format(new: &Path, old: &Path) {
+    let first = std::fs::read_to_string(parts::checkout().join("src/store/migrations/0001_history.sql")).unwrap();
+    let db = Connection::open(old).unwrap();
+    db.execute_batch(&first).unwrap();
+    db.execute("ATTACH ?1 AS new", [new.to_str().unwrap()]).unwrap();
+    let application: i64 = db.query_row("PRAGMA new.application_id", [], |row| row.get(0)).unwrap();
+    for table in [
+        "meta",
+        "word",
+        "card",
+        "response",
+        "variant",
+        "correction",
+        "series",
+        "session_day",
+        "reported_cost",
+        "item",
+        "source",
+        "coverage",
+        "estimate",
+        "estimate_day",
+        "estimate_lifetime",
+    ] {
+        db.execute_batch(&format!("INSERT INTO main.{table} SELECT * FROM new.{table}")).unwrap();
+    }
+    let sql =
+        "INSERT INTO main.rollup SELECT quarter, model, project, sidechain, sum(requests), sum(input), sum(output),
+                   sum(cache_write_5m), sum(cache_write_1h), sum(cache_read), sum(searches), sum(cost),
+                   sum(unpriced_tokens)
+               FROM new.rollup GROUP BY 1, 2, 3, 4;
+               DELETE FROM main.meta WHERE key = 'unfinished';
+               DETACH new;
+               PRAGMA user_version = 1;";
+    db.execute_batch(sql).unwrap();
+    db.pragma_update(None, "application_id", application).unwrap();
 }
 
 #[test]

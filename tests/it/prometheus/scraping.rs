@@ -1,6 +1,7 @@
 //! What a scrape needs: neither the database nor the ingest.
 
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
 
@@ -8,7 +9,7 @@ use super::TOKENS;
 use crate::house::{Served, TestHouse};
 use crate::parts;
 use crate::scribe::Scribe;
-use crate::wait::{PATIENCE, eventually};
+use crate::wait::{PATIENCE, eventually, pause};
 
 /// Two scrapers that ask until `done`, each checking that nothing falls; how many answers they got.
 fn two_scrapers(served: &Served, done: impl Fn() -> bool + Sync) -> u32 {
@@ -59,6 +60,13 @@ fn a5_a_scrape_touches_no_file() {
     scribe.append("a", 10);
     let served = house.serve();
     served.scrape();
+    // What a start has to write is written by now; else it would be taken for the scrapes'.
+    let stored = || served.scrape().sum("claude_token_monitor_db_commit_seconds_count");
+    eventually("quiet", PATIENCE, || {
+        let before = stored();
+        pause(Duration::from_secs(2));
+        (stored() == before).then_some(())
+    });
     let log = house.path("calls.txt");
     let mut tracer = Command::new(strace)
         .args(["-f", "-qq", "-y", "-s", "64", "-e", "trace=openat,pread64,pwrite64,read,recvfrom,fcntl,statx"])

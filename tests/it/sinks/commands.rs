@@ -1,6 +1,6 @@
 //! `sinks`: telling a delivery what to do, and what it asks for by itself.
 
-use super::receiver::Receiver;
+use super::receiver::{Receiver, Reply};
 use super::{listed, wait_listed, wait_taken, webhook};
 use crate::house::TestHouse;
 use crate::scribe::Scribe;
@@ -103,4 +103,60 @@ fn secrets_are_not_shown() {
     assert!(shown.contains("TOK") && !shown.contains("very-secret") && !shown.contains("private"), "{shown}");
     let list = house.run(["sinks", "list"]);
     assert!(list.stdout.contains("http://h/") && !list.stdout.contains("very-secret"), "{list:?}");
+}
+
+#[test]
+fn a_running_server_is_asked_to_do_it() {
+    let receiver = Receiver::start();
+    // The commands look for the server where it is configured to be.
+    let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let house =
+        TestHouse::new().with_config(&webhook(&receiver, "")).with_env("LISTEN_ADDR", format!("127.0.0.1:{port}"));
+    let mut scribe = Scribe::new(house.claude());
+    scribe.append("a", 3);
+    let served = house.serve();
+    wait_taken(&receiver, 3);
+    told(&house, "pause hook");
+    wait_listed(&house, "hook", "paused", |row| row["state"] == "paused");
+    scribe.append("a", 2);
+    served.wait_counts(scribe.written, crate::wait::PATIENCE);
+    wait_listed(&house, "hook", "behind", |row| row["lag_events"] == 2);
+    assert_eq!(receiver.taken().len(), 3);
+    told(&house, "resume hook");
+    wait_taken(&receiver, 5);
+    told(&house, "replay hook --from beginning");
+    crate::wait::eventually("everything again", crate::wait::PATIENCE, || (receiver.taken().len() >= 10).then_some(()));
+    drop(served);
+}
+
+#[test]
+fn a_sink_that_fails_for_long_is_trouble_and_one_that_has_just_begun_to_is_not() {
+    let receiver = Receiver::start().behaving(|_| Reply::Status(503));
+    let house = TestHouse::new().with_config(&webhook(&receiver, ""));
+    Scribe::new(house.claude()).append("a", 1);
+    let served = house.serve();
+    let sink =
+        || served.json("/api/v1/sinks")["sinks"].as_array().unwrap().iter().find(|sink| sink["id"] == "hook").cloned();
+    crate::wait::eventually("the failure", crate::wait::PATIENCE, || {
+        sink().filter(|sink| sink["state"] == "retrying" && sink["failing_since"].is_string())
+    });
+    assert_eq!(served.json("/api/v1/health")["status"], "ok");
+    // That the settings are wrong, nobody has to wait for.
+    receiver.behave(|_| Reply::Status(403));
+    let health = crate::wait::eventually("the trouble", crate::wait::PATIENCE, || {
+        Some(served.json("/api/v1/health")).filter(|health| health["status"] == "degraded")
+    });
+    assert_eq!(health["troubles"][0]["subject"], "sink hook");
+    drop(served);
+}
+
+#[test]
+fn made_up_numbers_leave_for_nowhere() {
+    let receiver = Receiver::start();
+    let house = TestHouse::new().with_config(&webhook(&receiver, ""));
+    let served = house.spawn(["--demo"]).ready();
+    let sinks = served.json("/api/v1/sinks")["sinks"].clone();
+    assert!(sinks.as_array().unwrap().iter().all(|sink| sink["id"] != "hook"), "{sinks}");
+    assert_eq!(served.stop().code(), Some(0));
+    assert!(receiver.seen().is_empty());
 }

@@ -65,7 +65,7 @@ const PROGRAM: &str =
 /// How to run a sink in a house.
 fn section(kind: &str, receiver: &Receiver) -> (String, Proof) {
     match kind {
-        "prometheus" => (String::new(), Proof::Asked),
+        "prometheus" | "websocket" => (String::new(), Proof::Asked),
         "webhook" => (format!("url = '{}'", receiver.url()), Proof::Posted),
         "jsonl" => ("path = 'out.jsonl'".to_owned(), Proof::Lines("out.jsonl")),
         "exec" => (format!("command = ['/bin/sh', '-c', '''{PROGRAM}''']"), Proof::Lines("out.jsonl")),

@@ -2,6 +2,7 @@
 
 mod commands;
 mod conformance;
+mod examples;
 mod faults;
 mod outage;
 mod receiver;
