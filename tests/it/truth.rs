@@ -159,7 +159,7 @@ fn lists(served: &Served, truth: &Truth, wrong: &mut Differences) {
     let (mut days, mut branches) = (BTreeMap::<_, Sums>::new(), BTreeMap::<_, Sums>::new());
     for mut row in served.json(&format!("/api/v1/export/json?{ALL}")).as_array().unwrap().iter().cloned() {
         row["requests"] = 1.into();
-        days.entry(key(&row, "timestamp")[..10].to_owned()).or_default().add(&Sums::of_row(&row));
+        days.entry(key(&row, "timestamp").chars().take(10).collect()).or_default().add(&Sums::of_row(&row));
         branches.entry(key(&row, "branch")).or_default().add(&Sums::of_row(&row));
     }
     wrong.compare("raw export", "day", &days, &truth.by_day);

@@ -54,7 +54,7 @@ pub(super) fn ask(served: &Served, method: &str, target: &str, headers: &[(&str,
         head.extend([name, ": ", value, "\r\n"]);
     }
     if !body.is_empty() {
-        head.push_str(&format!("content-length: {}\r\n", body.len()));
+        head.extend(["content-length: ", &body.len().to_string(), "\r\n"]);
     }
     head.push_str("\r\n");
     let mut stream = TcpStream::connect(served.address()).unwrap();

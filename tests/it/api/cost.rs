@@ -69,8 +69,8 @@ fn pico(price: &Value) -> i128 {
 /// What a response would have cost by a table of prices: that of its UTC day, or the first; for long prompts that of long
 /// prompts; times what is asked for fast answers, for inference in the US and for batches, where anything is.
 fn as_if(row: &Row, prices: &[Value]) -> i128 {
-    let day = row.at.to_string();
-    let dated = prices.iter().rev().find(|price| price["effective_date"].as_str().unwrap() <= &day[..10]);
+    let day = row.at.strftime("%Y-%m-%d").to_string();
+    let dated = prices.iter().rev().find(|price| price["effective_date"].as_str().unwrap() <= day.as_str());
     let price = dated.unwrap_or(&prices[0]);
     let prompt = row.input + row.write_5m + row.write_1h + row.read;
     let long =

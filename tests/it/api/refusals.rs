@@ -149,7 +149,7 @@ fn every_other_refusal_has_the_same_shape() {
     let served = TestHouse::new().serve();
     let json = ("content-type", "application/json");
     let login = "/api/v1/auth/login";
-    check(&ask(&served, "POST", login, &[json], &[b' '; 20_000]), 413, "body_too_large", "20 KB");
+    check(&ask(&served, "POST", login, &[json], &vec![b' '; 20_000]), 413, "body_too_large", "20 KB");
     check(&ask(&served, "POST", login, &[], b"{}"), 415, "unsupported_media_type", "no type");
     check(
         &ask(&served, "POST", login, &[("content-type", "text/json")], b"{}"),
