@@ -41,6 +41,8 @@ pub enum Kind {
     Zone,
     /// What an earlier answer gave to go on from.
     Cursor,
+    /// Where in the history to begin: `now`, `beginning`, a day or a revision. It has to be said.
+    Start,
 }
 
 /// How many names one question may hold.
@@ -49,11 +51,24 @@ pub const MOST_NAMES: usize = 50;
 /// The first and the last year that anything here can be asked about.
 const YEARS: std::ops::RangeInclusive<i16> = 1970..=2199;
 
-/// What [`Kind::Moment`] may be, for the document: exactly what is read. The 29th of February needs a leap year.
-pub const MOMENT: &str = "^((19[7-9][0-9]|2[01][0-9]{2})-((0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01])\
-    |(0[469]|11)-(0[1-9]|[12][0-9]|30)|02-(0[1-9]|1[0-9]|2[0-8]))\
-    |(19[79][26]|198[048]|20[02468][048]|20[13579][26]|21(0[48]|[2468][048]|[13579][26]))-02-29)\
-    (T([01][0-9]|2[0-3]):[0-5][0-9]:([0-5][0-9]|60)(\\.[0-9]{1,9})?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9]))?$";
+/// A day as a pattern. The 29th of February needs a leap year.
+macro_rules! day {
+    () => {
+        "((19[7-9][0-9]|2[01][0-9]{2})-((0[13578]|1[02])-(0[1-9]|[12][0-9]|3[01])|(0[469]|11)-(0[1-9]|[12][0-9]|30)\
+         |02-(0[1-9]|1[0-9]|2[0-8]))\
+         |(19[79][26]|198[048]|20[02468][048]|20[13579][26]|21(0[48]|[2468][048]|[13579][26]))-02-29)"
+    };
+}
+
+/// What [`Kind::Moment`] may be, for the document: exactly what is read.
+pub const MOMENT: &str = concat!(
+    "^",
+    day!(),
+    r"(T([01][0-9]|2[0-3]):[0-5][0-9]:([0-5][0-9]|60)(\.[0-9]{1,9})?(Z|[+-]([01][0-9]|2[0-3]):[0-5][0-9]))?$"
+);
+
+/// What [`Kind::Start`] may be.
+pub const START: &str = concat!("^(now|beginning|[0-9]{1,15}|", day!(), ")$");
 
 /// What [`Kind::Cursor`] may be.
 pub const CURSOR: &str = "^-?[0-9]{1,15}_[0-9]{1,15}$";
@@ -73,7 +88,13 @@ impl Kind {
             )),
             Self::Zone => json!("a name of the IANA time zone database, such as Europe/Berlin or UTC"),
             Self::Cursor => json!("the next_cursor of an earlier answer"),
+            Self::Start => json!("now, beginning, a day such as 2026-01-31, or a revision"),
         }
+    }
+
+    /// It cannot be left out.
+    pub fn is_required(&self) -> bool {
+        matches!(self, Self::Start)
     }
 
     fn read(&self, text: &str) -> Option<Value> {
@@ -90,6 +111,7 @@ impl Kind {
             Self::Moment => moment(text).map(Value::Moment),
             Self::Zone => zone(text).map(Value::Zone),
             Self::Cursor => Cursor::read(text).map(Value::Cursor),
+            Self::Start => is_start(text).then(|| Value::Text(text.to_owned())),
         }
     }
 }
@@ -166,6 +188,9 @@ impl Asked {
             }
             for (_, text) in given().filter(|(_, text)| !text.is_empty()) {
                 asked.take(parameter, text)?;
+            }
+            if parameter.kind.is_required() && !asked.has(parameter) {
+                return Err(ApiError::parameter(parameter.name, "it is missing", parameter.kind.allowed()));
             }
         }
         Ok(asked)
@@ -292,6 +317,11 @@ fn is_moment(text: &str) -> bool {
     offset == "Z" || (matches!(offset, "+00:00" | "-00:00") && hours().is_some_and(|hours: u8| hours < 24))
 }
 
+fn is_start(text: &str) -> bool {
+    let is_revision = (1..=15).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
+    is_revision || matches!(text, "now" | "beginning") || matches!(moment(text), Some(Moment::Day(_)))
+}
+
 fn zone(text: &str) -> Option<TimeZone> {
     let name = text.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"/_+-".contains(&byte));
     if name { TimeZone::get(text).ok() } else { None }
@@ -302,7 +332,7 @@ mod tests {
     use jiff::civil::date;
     use proptest::prelude::*;
 
-    use super::*;
+    use super::{CURSOR as CURSOR_PATTERN, START as START_PATTERN, *};
 
     static LIMIT: Parameter = Parameter {
         name: "limit",
@@ -425,6 +455,18 @@ mod tests {
         check(&many, "model");
     }
 
+    #[test]
+    fn a_start_has_to_be_said() {
+        static FROM: Parameter = Parameter { name: "from", about: "", kind: Kind::Start, example: "" };
+        for text in ["now", "beginning", "0", "4321", "2026-01-31"] {
+            assert_eq!(Asked::read(&format!("from={text}"), &[&FROM]).unwrap().text(&FROM), Some(text));
+        }
+        for query in ["", "from=", "from=Now", "from=-1", "from=2026-02-30", "from=2026-01-31T12:00:00Z", "from=%201"] {
+            let error = Asked::read(query, &[&FROM]).expect_err(query);
+            assert_eq!((error.code, &error.details["parameter"]), ("invalid_parameter", &json!("from")), "{query}");
+        }
+    }
+
     proptest! {
         #[test]
         fn what_the_document_says_of_moments_is_read(text in MOMENT.trim_matches(['^', '$'])) {
@@ -432,7 +474,12 @@ mod tests {
         }
 
         #[test]
-        fn what_the_document_says_of_cursors_is_read(text in super::CURSOR.trim_matches(['^', '$'])) {
+        fn what_the_document_says_of_starts_is_read(text in START_PATTERN.trim_matches(['^', '$'])) {
+            prop_assert!(is_start(&text), "{}", text);
+        }
+
+        #[test]
+        fn what_the_document_says_of_cursors_is_read(text in CURSOR_PATTERN.trim_matches(['^', '$'])) {
             prop_assert!(Cursor::read(&text).is_some(), "{}", text);
         }
 

@@ -16,7 +16,7 @@ use tokio_rustls::rustls::{ClientConfig, ClientConnection, RootCertStore, Stream
 use crate::house::{Finished, Served, TestHouse};
 use crate::wait::{PATIENCE, eventually};
 
-const PASSWORD: &str = "correct horse battery staple";
+pub(crate) const PASSWORD: &str = "correct horse battery staple";
 
 /// What `auth hash` makes of a password that is piped in.
 fn hash(house: &TestHouse, password: &str) -> Finished {
@@ -38,7 +38,8 @@ fn free_address() -> String {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
 }
 
-fn locked() -> TestHouse {
+/// A house with a password.
+pub(crate) fn locked() -> TestHouse {
     TestHouse::new().with_env("MONITOR_PASSWORD_HASH", made_hash(PASSWORD))
 }
 

@@ -199,6 +199,25 @@ fn every_family_of_metrics_is_documented_and_every_documented_one_is_there() {
 }
 
 #[test]
+fn every_endpoint_is_in_the_table_of_the_api() {
+    let served = crate::house::TestHouse::new().serve();
+    let api = served.json("/api/v1/openapi.json");
+    let mut rows = Vec::new();
+    for (path, item) in api["paths"].as_object().expect("paths") {
+        for (method, operation) in item.as_object().expect("operations") {
+            let parameters = operation["parameters"].as_array().into_iter().flatten();
+            let parameters = parameters.filter(|parameter| parameter["in"] == "query");
+            let names: Vec<String> =
+                parameters.map(|one| format!("`{}`", one["name"].as_str().expect("a name"))).collect();
+            let summary = operation["summary"].as_str().expect("a summary").to_owned();
+            let names = if names.is_empty() { "–".to_owned() } else { names.join(", ") };
+            rows.push(row(&[method.to_uppercase(), format!("`{path}`"), summary, names]));
+        }
+    }
+    check(&document("api.md"), "| Method | Path", &rows);
+}
+
+#[test]
 fn every_sink_and_every_shared_key_is_documented() {
     let document = document("sinks.md");
     for factory in claude_token_monitor::sinks::SINKS {

@@ -4,6 +4,7 @@
 #![expect(clippy::unwrap_used, clippy::panic_in_result_fn, reason = "a test says by a panic that something is wrong")]
 
 mod abuse;
+mod api;
 mod auth;
 mod browser;
 mod cli;

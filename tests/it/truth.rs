@@ -8,7 +8,7 @@ use rusqlite::Connection;
 use serde::Deserialize;
 use serde_json::Value;
 
-use crate::house::TestHouse;
+use crate::house::{Served, TestHouse};
 
 /// What a correct reader must count and charge. Days are UTC; models are the ids as the transcripts write them.
 #[derive(Deserialize)]
@@ -49,6 +49,15 @@ impl Sums {
             && (self.cache_creation_tokens, self.cache_read_tokens) == (*cache_creation_tokens, *cache_read_tokens)
             // The truth is rounded to the nano-dollar.
             && (self.cost_usd - cost_usd).abs() <= 1e-9
+    }
+
+    fn add(&mut self, other: &Self) {
+        self.responses += other.responses;
+        self.input_tokens += other.input_tokens;
+        self.output_tokens += other.output_tokens;
+        self.cache_creation_tokens += other.cache_creation_tokens;
+        self.cache_read_tokens += other.cache_read_tokens;
+        self.cost_usd += other.cost_usd;
     }
 
     fn of_row(row: &Value) -> Self {
@@ -112,6 +121,7 @@ pub(crate) fn check(name: &str, claude: &Path, truth: &Truth) {
     wrong.compare("stats/current", "totals", &totals, &truth_totals);
     wrong.number("unpriced_tokens", now["totals"]["unpriced_tokens"].as_i64(), truth.unpriced_tokens);
 
+    lists(&served, truth, &mut wrong);
     let scrape = served.scrape();
     let tokens =
         |kind| scrape.sum_where("claude_code_token_usage_tokens_total", &format!("type=\"{kind}\"")).map(whole);
@@ -122,6 +132,60 @@ pub(crate) fn check(name: &str, claude: &Path, truth: &Truth) {
     let skipped = scrape.sum("claude_token_monitor_ingest_parse_errors_total").map(whole);
     wrong.number("malformed lines", skipped, truth.malformed_lines);
     wrong.done();
+}
+
+/// From before the first to after the last response of any corpus.
+const ALL: &str = "start_date=1970-01-01&end_date=2199-12-31";
+
+/// Compares what the API says by project, by session, and by day and model; and its history, response by response.
+fn lists(served: &Served, truth: &Truth, wrong: &mut Differences) {
+    let key = |row: &Value, name: &str| row[name].as_str().unwrap_or_default().to_owned();
+    let projects = pages(served, "projects").into_iter().map(|row| (key(&row, "project"), Sums::of_row(&row)));
+    wrong.compare("stats/projects", "project", &projects.collect(), &truth.by_project);
+    if let Some(truth) = &truth.by_session {
+        let sessions = pages(served, "sessions").into_iter().map(|row| (key(&row, "session_id"), Sums::of_row(&row)));
+        wrong.compare("stats/sessions", "session", &sessions.collect(), truth);
+    }
+    let exported = served.json(&format!("/api/v1/export/json?{ALL}&level=day&tz=UTC"));
+    let (mut days, mut day_models) = (BTreeMap::<_, Sums>::new(), BTreeMap::<_, Sums>::new());
+    for row in exported.as_array().unwrap() {
+        days.entry(key(row, "date")).or_default().add(&Sums::of_row(row));
+        day_models.entry(format!("{}|{}", key(row, "date"), key(row, "model"))).or_default().add(&Sums::of_row(row));
+    }
+    wrong.compare("export/json", "day", &days, &truth.by_day);
+    if let Some(truth) = &truth.by_day_model {
+        wrong.compare("export/json", "day and model", &day_models, truth);
+    }
+    let (mut days, mut branches) = (BTreeMap::<_, Sums>::new(), BTreeMap::<_, Sums>::new());
+    for mut row in served.json(&format!("/api/v1/export/json?{ALL}")).as_array().unwrap().iter().cloned() {
+        row["requests"] = 1.into();
+        days.entry(key(&row, "timestamp").chars().take(10).collect()).or_default().add(&Sums::of_row(&row));
+        branches.entry(key(&row, "branch")).or_default().add(&Sums::of_row(&row));
+    }
+    wrong.compare("raw export", "day", &days, &truth.by_day);
+    if let Some(truth) = &truth.by_branch {
+        wrong.compare("raw export", "branch", &branches, truth);
+    }
+    let estimate = served.json(&format!("/api/v1/cost/estimate?{ALL}"));
+    if (estimate["total_cost"].as_f64().unwrap() - truth.totals.cost_usd).abs() > 1e-9 {
+        wrong.list.push(format!("cost/estimate: got {}, truth {}", estimate["total_cost"], truth.totals.cost_usd));
+    }
+    wrong.number("cost/estimate: unpriced", estimate["unpriced_tokens"].as_i64(), truth.unpriced_tokens);
+    let history = served.json(&format!("/api/v1/stats/history?{ALL}&limit=1"));
+    wrong.number("stats/history: total", history["pagination"]["total"].as_i64(), truth.responses);
+}
+
+/// All rows of a list, page by page.
+fn pages(served: &Served, list: &str) -> Vec<Value> {
+    let mut rows = Vec::new();
+    for page in 1.. {
+        let answer = served.json(&format!("/api/v1/stats/{list}?{ALL}&limit=100&page={page}"));
+        match answer["data"].as_array() {
+            Some(data) if !data.is_empty() => rows.extend(data.iter().cloned()),
+            _ => break,
+        }
+    }
+    rows
 }
 
 /// A sample that counts something is a whole number far below 2^53.

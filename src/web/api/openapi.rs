@@ -204,7 +204,7 @@ fn content(content: &Content) -> utoipa::openapi::Content {
 }
 
 fn described(parameter: &Parameter, place: ParameterIn) -> ParameterBuilder {
-    let required = matches!(place, ParameterIn::Path);
+    let required = matches!(place, ParameterIn::Path) || parameter.kind.is_required();
     let list = matches!(parameter.kind, Kind::Names);
     let example = match &parameter.kind {
         Kind::Integer { .. } => parameter.example.parse::<u32>().map_or(Value::Null, Value::from),
@@ -245,6 +245,7 @@ fn schema(kind: &Kind) -> RefOr<Schema> {
         Kind::Moment => text().pattern(Some(query::MOMENT)).build().into(),
         Kind::Zone => RefOr::Ref(Ref::from_schema_name("TimeZone")),
         Kind::Cursor => text().pattern(Some(query::CURSOR)).build().into(),
+        Kind::Start => text().pattern(Some(query::START)).build().into(),
     }
 }
 

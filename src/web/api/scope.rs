@@ -115,7 +115,11 @@ impl Scope {
         };
         // What begins in the future is empty, unless it was said to end before.
         let to = if asked.has(&END) { to } else { to.max(from) };
-        if from > to {
+        let backwards = match (asked.moment(&START), asked.moment(&END)) {
+            (Some(Moment::Day(first)), Some(Moment::Day(last))) => first > last,
+            _ => from > to,
+        };
+        if backwards {
             let allowed = format!("not after the end, {}", instant(to).unwrap_or_default());
             return Err(ApiError::contradiction(START.name, "it begins after it ends", allowed));
         }

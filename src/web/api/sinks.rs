@@ -28,7 +28,7 @@ static ID: Parameter =
 static FROM: Parameter = Parameter {
     name: "from",
     about: "`now`, `beginning`, a day (in the server's time zone) or a revision.",
-    kind: Kind::Text,
+    kind: Kind::Start,
     example: "2026-01-31",
 };
 
@@ -119,10 +119,8 @@ pub struct Told {
 
 fn replay(state: WebState, request: Arc<Request>, asked: Asked) -> Answering {
     Box::pin(async move {
-        let allowed = "now, beginning, a day such as 2026-01-31, or a revision";
-        let from = asked.text(&FROM).ok_or_else(|| ApiError::parameter(FROM.name, "it is missing", allowed))?;
-        let from = Start::parse(from, &state.settings.zone)
-            .ok_or_else(|| ApiError::parameter(FROM.name, "it cannot be", allowed))?;
+        let from = Start::parse(asked.text(&FROM).unwrap_or_default(), &state.settings.zone)
+            .ok_or_else(|| ApiError::parameter(FROM.name, "it cannot be", FROM.about))?;
         let control = control(&state)?;
         control.replay(request.variable(ID.name), from).await?;
         Ok(done())

@@ -162,6 +162,11 @@ fn command(path: &str, method: &str, operation: &Value, body: Option<&Sample>, h
             &percent_encoding::utf8_percent_encode(&value, percent_encoding::NON_ALPHANUMERIC).to_string(),
         );
     }
+    let needed = array(&operation["parameters"]).filter(|one| one["in"] == "query" && one["required"] == true);
+    let needed: Vec<_> = needed.map(|one| format!("{}={}", text(&one["name"]), text(&one["example"]))).collect();
+    if !needed.is_empty() {
+        target = format!("{target}?{}", needed.join("&"));
+    }
     let verb = if method == "get" { String::new() } else { format!("-X {} ", method.to_uppercase()) };
     let sent = body.map_or_else(String::new, |body| {
         format!("-H 'content-type: {}' -d '{}' ", body.media_type, body.example.replace('\n', " "))

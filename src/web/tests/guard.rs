@@ -248,6 +248,8 @@ fn x9_every_kind_of_answer_has_the_headers() {
         assert_eq!(answer.status, status, "{}", answer.body);
         check_headers(&answer);
         assert_eq!(answer.header("strict-transport-security"), None, "nothing here is encrypted");
+        // Pages are long enough to be compressed for whoever wants that.
+        assert_eq!(answer.header("vary"), (status == 200).then_some("accept-encoding"));
     }
 }
 

@@ -17,6 +17,7 @@ use crate::route::{Class, Response, Route};
 use crate::sinks::SINKS;
 use crate::status::{RootStatus, SourceStatus};
 
+mod document;
 mod guard;
 mod login;
 
