@@ -151,11 +151,16 @@ impl TestHouse {
     }
 
     /// Runs a prepared command to its end.
-    pub(crate) fn finish(&self, mut command: Command) -> Finished {
+    pub(crate) fn finish(&self, command: Command) -> Finished {
+        self.finish_within(command, PATIENCE * 3)
+    }
+
+    /// Runs a prepared command that may take as long as `limit`.
+    pub(crate) fn finish_within(&self, mut command: Command, limit: Duration) -> Finished {
         let (out, err) = (self.fresh("out"), self.fresh("err"));
         command.stdout(File::create(&out).unwrap()).stderr(File::create(&err).unwrap());
         let mut child = Owned(command.spawn().unwrap());
-        let status = child.wait(&format!("the end of {command:?}"));
+        let status = child.wait(&format!("the end of {command:?}"), limit);
         let read = |path| String::from_utf8_lossy(&std::fs::read(path).unwrap()).into_owned();
         Finished { status, stdout: read(out), stderr: read(err) }
     }
@@ -224,8 +229,8 @@ impl Owned {
         Pid::from_child(&self.0)
     }
 
-    fn wait(&mut self, what: &str) -> ExitStatus {
-        eventually(what, PATIENCE * 3, || self.0.try_wait().unwrap())
+    fn wait(&mut self, what: &str, limit: Duration) -> ExitStatus {
+        eventually(what, limit, || self.0.try_wait().unwrap())
     }
 }
 
@@ -285,7 +290,7 @@ impl Starting {
 
     /// Waits for an end that is expected.
     pub(crate) fn end(mut self) -> (ExitStatus, String) {
-        let status = self.child.wait("the end of a service that cannot start");
+        let status = self.child.wait("the end of a service that cannot start", PATIENCE * 3);
         (status, log_of(&self.log))
     }
 
@@ -399,7 +404,7 @@ impl Served {
 
     /// How it ended.
     pub(crate) fn ended(mut self) -> ExitStatus {
-        self.child.wait("the end of the service")
+        self.child.wait("the end of the service", PATIENCE * 3)
     }
 
     /// How it ended, if it has.

@@ -264,22 +264,26 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
 
     /// Writes a whole frame or ends: a part of one would make nonsense of all that follows.
     async fn write(&mut self, frame: &Frame) -> Result<(), End> {
+        let patience = self.board.patience;
         let socket = &mut self.socket;
-        let writing = async {
+        let mut writing = std::pin::pin!(async {
             // What the protocol itself has to say goes first, if any of it is left.
             std::future::poll_fn(|cx| futures_util::Sink::poll_flush(std::pin::Pin::new(&mut *socket), cx))
                 .await
                 .map_err(io::Error::other)?;
             socket.get_mut().write_all(frame.bytes()).await?;
             socket.get_mut().flush().await
+        });
+        // When the house closes, whoever still takes what is under way is to hear the good-bye after it.
+        let written = tokio::select! {
+            biased;
+            written = timeout(patience.write_stall, writing.as_mut()) => written,
+            () = self.guest.closing() => timeout(patience.goodbye, writing).await,
         };
-        tokio::select! {
-            written = timeout(self.board.patience.write_stall, writing) => match written {
-                Ok(Ok(())) => Ok(()),
-                Ok(Err(_)) => Err(End::Gone),
-                Err(_) => Err(End::Stalled),
-            },
-            () = self.guest.closing() => Err(End::Stalled),
+        match written {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(_)) => Err(End::Gone),
+            Err(_) => Err(End::Stalled),
         }
     }
 

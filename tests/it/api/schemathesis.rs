@@ -8,6 +8,7 @@ use super::clockwork::Clockwork;
 use crate::auth::locked;
 use crate::house::{Served, TestHouse};
 use crate::parts;
+use crate::wait::PATIENCE;
 
 /// Rules across parameters (no `page` beside a `cursor`, no range that ends before it begins, a model that has a price)
 /// cannot be told in a schema, so 422 is a right answer to what a schema allows; so is 426 to whoever asks for the
@@ -37,7 +38,8 @@ fn check(house: &TestHouse, served: &Served, config: &str, options: &[&str], doc
     command.args(["--url", &format!("http://{}", served.address())]);
     command.args(["--checks", "all", "--seed", "1", "--no-color", "--workers", "1"]).args(options);
     command.current_dir(house.root()).env_clear().env("HOME", house.path("home")).env("PATH", "/usr/bin:/bin");
-    let done = house.finish(command);
+    // Thousands of questions, by a program that needs most of the time for itself.
+    let done = house.finish_within(command, PATIENCE * 15);
     assert!(done.status.success(), "{}\n{}", done.stdout, done.stderr);
     assert!(!served.log().contains("panicked") && !served.log().contains(" ERROR "), "{}", served.log());
 }

@@ -215,3 +215,23 @@ async fn the_news_come_through_the_hub_and_end_with_the_house() {
     let (code, ()) = tokio::join!(client.closed(), house.hub.close());
     assert_eq!(code, 1001);
 }
+
+#[tokio::test]
+async fn who_is_in_the_middle_of_a_message_hears_the_good_bye_after_it() {
+    let house = House::new(Patience::default());
+    // Too narrow for the greeting: the server is still writing it when the house closes.
+    let (ours, theirs) = tokio::io::duplex(64);
+    let board = Arc::clone(&house.board);
+    let server = tokio::spawn(async move { serve(ours, &board, None).await });
+    tokio::task::yield_now().await;
+    let closing = {
+        let hub = house.hub.clone();
+        tokio::spawn(async move { hub.close().await })
+    };
+    tokio::task::yield_now().await;
+    let mut client = Other(WebSocketStream::from_raw_socket(theirs, Role::Client, None).await);
+    assert_eq!(client.closed().await, 1001);
+    drop(client);
+    server.await.unwrap();
+    closing.await.unwrap();
+}
