@@ -20,7 +20,10 @@ pub(crate) struct Seen {
 
 impl Seen {
     pub(crate) fn json(&self) -> Value {
-        serde_json::from_slice(&self.body).unwrap()
+        match self.header("content-encoding") {
+            "gzip" => serde_json::from_reader(flate2::read::GzDecoder::new(&self.body[..])).unwrap(),
+            _ => serde_json::from_slice(&self.body).unwrap(),
+        }
     }
 
     /// The changes in it.
