@@ -13,6 +13,7 @@ mod questions;
 mod reading;
 mod report;
 mod scrape;
+mod sinks;
 
 use report::Report;
 
@@ -36,6 +37,9 @@ fn main() {
     }
     if wanted("scrape") {
         scrape::measure(&mut report);
+    }
+    if wanted("sinks") {
+        sinks::measure(&mut report);
     }
     if wanted("history") {
         history::measure(&mut report);

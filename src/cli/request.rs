@@ -9,7 +9,8 @@ use tokio_rustls::rustls::client::danger::{HandshakeSignatureValid, ServerCertVe
 use tokio_rustls::rustls::crypto::{CryptoProvider, ring, verify_tls12_signature, verify_tls13_signature};
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use tokio_rustls::rustls::{
-    ClientConfig, ClientConnection, DigitallySignedStruct, Error as TlsError, SignatureScheme, StreamOwned,
+    CertificateError, ClientConfig, ClientConnection, DigitallySignedStruct, Error as TlsError, SignatureScheme,
+    StreamOwned,
 };
 
 const PATIENCE: Duration = Duration::from_secs(3);
@@ -25,33 +26,43 @@ pub(super) struct Target {
 
 /// Status code and body of `GET path`.
 pub(super) fn get(target: Target, path: &str) -> io::Result<(u16, String)> {
-    answer(target, "GET", path)
+    answer(target, "GET", path, None)
+}
+
+/// What a server is shown that lets nobody in without a password.
+pub(super) struct Pass {
+    /// A bearer token. It is sent to nobody but this machine.
+    pub(super) token: String,
+    /// Over TLS: the certificate that the server has to have the key of, or it is not sent.
+    pub(super) certificate: Option<CertificateDer<'static>>,
 }
 
 /// Status code and body of `POST path` with nothing in it.
-pub(super) fn post(target: Target, path: &str) -> io::Result<(u16, String)> {
-    answer(target, "POST", path)
+pub(super) fn post(target: Target, path: &str, pass: Option<&Pass>) -> io::Result<(u16, String)> {
+    answer(target, "POST", path, pass)
 }
 
-fn answer(target: Target, method: &str, path: &str) -> io::Result<(u16, String)> {
+fn answer(target: Target, method: &str, path: &str, pass: Option<&Pass>) -> io::Result<(u16, String)> {
     let address = reachable(target.address);
     let stream = TcpStream::connect_timeout(&address, PATIENCE)?;
+    if (target.tls || pass.is_some()) && !is_here(address, &stream)? {
+        let message = "over https, or with a token, only this machine is asked";
+        return Err(io::Error::new(io::ErrorKind::Unsupported, message));
+    }
     stream.set_read_timeout(Some(PATIENCE))?;
     stream.set_write_timeout(Some(PATIENCE))?;
-    let answer = if target.tls {
-        ask(encrypted(address, stream)?, address, method, path)
-    } else {
-        ask(stream, address, method, path)
-    }?;
+    let authorization = pass.map(|pass| format!("Authorization: Bearer {}\r\n", pass.token)).unwrap_or_default();
+    // HTTP/1.0: the answer is not chunked and ends with the connection.
+    let request = format!("{method} {path} HTTP/1.0\r\nHost: {address}\r\n{authorization}Content-Length: 0\r\n\r\n");
+    let answer = if target.tls { ask(encrypted(address, stream, pass)?, &request) } else { ask(stream, &request) }?;
     let malformed = || io::Error::new(io::ErrorKind::InvalidData, "the answer is not HTTP");
     let (head, body) = answer.split_once("\r\n\r\n").ok_or_else(malformed)?;
     let status = head.split(' ').nth(1).and_then(|code| code.parse().ok()).ok_or_else(malformed)?;
     Ok((status, body.to_owned()))
 }
 
-fn ask(mut stream: impl Read + Write, address: SocketAddr, method: &str, path: &str) -> io::Result<String> {
-    // HTTP/1.0: the answer is not chunked and ends with the connection.
-    write!(stream, "{method} {path} HTTP/1.0\r\nHost: {address}\r\nContent-Length: 0\r\n\r\n")?;
+fn ask(mut stream: impl Read + Write, request: &str) -> io::Result<String> {
+    stream.write_all(request.as_bytes())?;
     stream.flush()?;
     let mut answer = Vec::new();
     match stream.take(LONGEST_ANSWER).read_to_end(&mut answer) {
@@ -72,39 +83,54 @@ fn reachable(address: SocketAddr) -> SocketAddr {
     SocketAddr::new(ip, address.port())
 }
 
+/// Whether it is this machine at the other end.
+fn is_here(address: SocketAddr, stream: &TcpStream) -> io::Result<bool> {
+    Ok(address.ip() == stream.local_addr()?.ip() || address.ip().to_canonical().is_loopback())
+}
+
 /// A certificate is for the name that people use, and nobody knows that here. What is asked is no secret, so on this
-/// machine any certificate will do; elsewhere it would not.
-fn encrypted(address: SocketAddr, stream: TcpStream) -> io::Result<StreamOwned<ClientConnection, TcpStream>> {
-    if address.ip() != stream.local_addr()?.ip() && !address.ip().to_canonical().is_loopback() {
-        let message = "over https only this machine is asked";
-        return Err(io::Error::new(io::ErrorKind::Unsupported, message));
-    }
+/// machine any certificate will do; elsewhere it would not. For a token it has to be the one that the server was given.
+fn encrypted(
+    address: SocketAddr,
+    stream: TcpStream,
+    pass: Option<&Pass>,
+) -> io::Result<StreamOwned<ClientConnection, TcpStream>> {
+    let only = match pass.map(|pass| pass.certificate.clone()) {
+        Some(None) => return Err(io::Error::other("a token is not sent to a server whose certificate is not known")),
+        only => only.flatten(),
+    };
     let provider = Arc::new(ring::default_provider());
     let config = ClientConfig::builder_with_provider(Arc::clone(&provider))
         .with_safe_default_protocol_versions()
         .map_err(io::Error::other)?
         .dangerous()
-        .with_custom_certificate_verifier(Arc::new(Anyone(provider)))
+        .with_custom_certificate_verifier(Arc::new(Whoever { provider, only }))
         .with_no_client_auth();
     let connection =
         ClientConnection::new(Arc::new(config), ServerName::from(address.ip())).map_err(io::Error::other)?;
     Ok(StreamOwned::new(connection, stream))
 }
 
-/// Takes any certificate, as long as the server has its key.
+/// Takes any certificate, or only one, as long as the server has its key.
 #[derive(Debug)]
-struct Anyone(Arc<CryptoProvider>);
+struct Whoever {
+    provider: Arc<CryptoProvider>,
+    only: Option<CertificateDer<'static>>,
+}
 
-impl ServerCertVerifier for Anyone {
+impl ServerCertVerifier for Whoever {
     fn verify_server_cert(
         &self,
-        _end_entity: &CertificateDer<'_>,
+        end_entity: &CertificateDer<'_>,
         _intermediates: &[CertificateDer<'_>],
         _server_name: &ServerName<'_>,
         _ocsp_response: &[u8],
         _now: UnixTime,
     ) -> Result<ServerCertVerified, TlsError> {
-        Ok(ServerCertVerified::assertion())
+        match &self.only {
+            Some(only) if only != end_entity => Err(CertificateError::UnknownIssuer.into()),
+            _ => Ok(ServerCertVerified::assertion()),
+        }
     }
 
     fn verify_tls12_signature(
@@ -113,7 +139,7 @@ impl ServerCertVerifier for Anyone {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, TlsError> {
-        verify_tls12_signature(message, certificate, signed, &self.0.signature_verification_algorithms)
+        verify_tls12_signature(message, certificate, signed, &self.provider.signature_verification_algorithms)
     }
 
     fn verify_tls13_signature(
@@ -122,10 +148,10 @@ impl ServerCertVerifier for Anyone {
         certificate: &CertificateDer<'_>,
         signed: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, TlsError> {
-        verify_tls13_signature(message, certificate, signed, &self.0.signature_verification_algorithms)
+        verify_tls13_signature(message, certificate, signed, &self.provider.signature_verification_algorithms)
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.0.signature_verification_algorithms.supported_schemes()
+        self.provider.signature_verification_algorithms.supported_schemes()
     }
 }

@@ -3,14 +3,16 @@
 //! Looking reads the database, with or without a server. Telling writes to it, which only one process may: while a server
 //! runs, it is asked to.
 
-use anyhow::{anyhow, bail};
+use anyhow::{Context, anyhow, bail};
 use jiff::tz::TimeZone;
 use serde_json::json;
+use tokio_rustls::rustls::pki_types::CertificateDer;
+use tokio_rustls::rustls::pki_types::pem::PemObject;
 
 use super::args::SinksCommand;
 use super::output::{Table, clean, grouped, print, print_json};
 use super::request;
-use crate::app::{AppError, SinkTarget, open_options, price_table, sink_targets};
+use crate::app::{AppError, SinkTarget, open_options, price_table, sink_targets, tokens};
 use crate::clock::Clock;
 use crate::config::Settings;
 use crate::deliver::Start;
@@ -196,6 +198,19 @@ impl Desk<'_> {
         self.targets.iter().filter(|target| target.target.is_some())
     }
 
+    /// A token for the server, good for a minute, where it lets nobody in without one.
+    fn pass(&self) -> anyhow::Result<Option<request::Pass>> {
+        if !self.settings.login.password_hash.is_set() {
+            return Ok(None);
+        }
+        let token = tokens(self.settings)?.make(self.clock.now(), 1)?;
+        let certificate = self.settings.tls.as_ref().map(|tls| {
+            let path = &tls.certificate;
+            CertificateDer::from_pem_file(path).with_context(|| format!("reading {}", path.display()))
+        });
+        Ok(Some(request::Pass { token, certificate: certificate.transpose()? }))
+    }
+
     fn ask_server(&self, id: &str, path: &str) -> anyhow::Result<bool> {
         let listen = self.settings.listen;
         let path = format!("/api/v1/sinks/{id}/{path}");
@@ -203,7 +218,7 @@ impl Desk<'_> {
             "a server uses the database and has to do it: POST http://{listen}{path}, or stop it and say this again"
         );
         let target = request::Target { address: listen, tls: self.settings.tls.is_some() };
-        match request::post(target, &path) {
+        match request::post(target, &path, self.pass()?.as_ref()) {
             Ok((200..=299, _)) => Ok(printed(print(&format!("{id}: done\n")))?),
             Ok((status, body)) => bail!("{hint} (it answered {status}: {})", clean(body.trim())),
             Err(error) => bail!("{hint} (no answer from {listen}: {error})"),

@@ -12,6 +12,7 @@ mod backoff;
 mod changes;
 mod configured;
 mod control;
+mod follower;
 mod ledger;
 mod queue;
 mod runner;
@@ -32,17 +33,14 @@ pub use settings::{DeliverySettings, Limits, OnLag, SHARED_KEYS, Shared, Start, 
 
 use crate::clock::Clock;
 use crate::hub::Hub;
-use crate::plugin::{Follower, FollowerContext, NamedDelivery, Parts, Routes, Stop, Wants};
-use crate::status::{SinkReport, SinkRole, SinkState, SinkStatus};
+use crate::plugin::{NamedDelivery, Routes, Stop, Wants};
+use crate::status::{SinkReport, SinkRole, SinkStatus};
 use crate::store::Readers;
 use control::Entry;
 use runner::Runner;
 
 /// How long stopping may take. A thread that hangs in the system is left behind.
 const STOP_WITHIN: Duration = Duration::from_secs(3);
-
-/// Between starts of a follower that ended.
-const FOLLOWER_PAUSE: Duration = Duration::from_secs(1);
 
 /// What sinks work with.
 #[derive(Clone)]
@@ -73,7 +71,7 @@ pub fn start(sinks: Vec<Configured>, house: &House) -> anyhow::Result<Running> {
         if parts.deliveries.is_empty() {
             let status = show(house, &sink.setup.name, &sink, SinkRole::Follower);
             if let Some(follower) = parts.follower {
-                tokio::spawn(follow(follower, sink.clone(), house.clone(), status, alive.clone()));
+                tokio::spawn(follower::keep_running(follower, sink.clone(), house.clone(), status, alive.clone()));
             }
         }
         routes.extend(parts.routes);
@@ -137,40 +135,6 @@ fn runner(made: &NamedDelivery, sink: &Configured, house: &House) -> Runner {
         clock: house.clock.clone(),
         nudge: Arc::new(Notify::new()),
         stop: house.stop.clone(),
-    }
-}
-
-/// Runs a follower, and again when it fails, until the house stops.
-async fn follow(first: Follower, sink: Configured, house: House, status: Arc<SinkStatus>, _alive: mpsc::Sender<()>) {
-    let mut next = Some(first);
-    let mut stop = house.stop.clone();
-    while let Some(follower) = next.take() {
-        let context =
-            FollowerContext { feed: house.hub.subscribe(), clock: house.clock.clone(), stop: house.stop.clone() };
-        let ended = tokio::spawn(follower(context)).await;
-        let error = match ended {
-            Ok(Ok(())) => return,
-            Ok(Err(error)) => format!("{error:#}"),
-            Err(error) => error.to_string(),
-        };
-        if house.stop.is_set() {
-            return;
-        }
-        tracing::error!(sink = sink.setup.name, error, "the sink failed; starting it again");
-        let now = house.clock.now().0;
-        status.update(|report| {
-            report.state = SinkState::Retrying;
-            report.restarts += 1;
-            report.last_error = Some(error);
-            report.last_error_at = Some(now);
-            report.failing_since.get_or_insert(now);
-        });
-        tokio::select! {
-            () = stop.wait() => return,
-            () = tokio::time::sleep(FOLLOWER_PAUSE) => {}
-        }
-        next = sink.build().ok().map(|sink| -> Parts { sink(&house.hub) }).and_then(|parts| parts.follower);
-        status.update(|report| report.state = SinkState::Ok);
     }
 }
 

@@ -9,6 +9,9 @@ use crate::plugin::{Batch, Outcome};
 use crate::status::SinkState;
 use crate::store::DeliveryState;
 
+/// Whatever the settings say: somebody who asks for no pause at all would have a processor to pay for it.
+const LEAST_INTERVAL: Duration = Duration::from_millis(50);
+
 /// The state of one delivery of snapshots while it runs.
 pub(super) struct Snapshots<'d, 'r> {
     desk: &'d mut Desk<'r>,
@@ -62,7 +65,7 @@ impl<'d, 'r> Snapshots<'d, 'r> {
 
     /// Does what the outcome asks for, and says how long to wait before the next snapshot.
     async fn settle(&mut self, tried: Tried) -> Step<Duration> {
-        let interval = self.desk.settings.interval;
+        let interval = self.desk.settings.interval.max(LEAST_INTERVAL);
         let (state, why, pause) = match tried {
             Tried::Answered(Outcome::Acked) => {
                 self.arrived().await?;

@@ -147,7 +147,8 @@ pub struct Parts {
     pub deliveries: Vec<NamedDelivery>,
 }
 
-/// A task that is fed by the hub. An error starts the sink again after a pause.
+/// A task that is fed by the hub. When it ends before the house stops, or panics, the sink is made anew after a pause, and
+/// its new follower started; its routes stay those of the first time.
 pub type Follower = Box<dyn FnOnce(FollowerContext) -> Pin<Box<dyn Future<Output = anyhow::Result<()>> + Send>> + Send>;
 
 /// What a follower gets to run with.

@@ -160,7 +160,7 @@ impl Poster {
         }
         match self.client.post(&self.url, headers, Bytes::from(body)).await {
             Ok(answer) => http::verdict(&answer, now),
-            Err(error) => Outcome::retry(error.to_string()),
+            Err(error) => error.outcome(),
         }
     }
 

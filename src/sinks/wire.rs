@@ -5,6 +5,7 @@ use std::io;
 use std::sync::Arc;
 
 use serde::{Serialize, Serializer};
+use serde_json::ser::Formatter;
 
 use crate::event::{Change, Event, GroupId, ResponseKind, UnixMillis};
 
@@ -110,10 +111,33 @@ impl<'a> WireEvent<'a> {
 /// One line a change.
 pub fn lines(changes: &[Change], costs: bool, to: &mut Vec<u8>) -> io::Result<()> {
     for change in changes.iter().filter_map(|change| WireChange::of(change, costs)) {
-        serde_json::to_writer(&mut *to, &change)?;
+        change.serialize(&mut serde_json::Serializer::with_formatter(&mut *to, OneLine))?;
         to.push(b'\n');
     }
     Ok(())
+}
+
+/// JSON allows characters inside of strings that end a line for some readers, or that a terminal obeys: names with such
+/// are written with escapes, which are the same name.
+struct OneLine;
+
+impl Formatter for OneLine {
+    fn write_string_fragment<W: io::Write + ?Sized>(&mut self, to: &mut W, fragment: &str) -> io::Result<()> {
+        let escaped =
+            |c: char| c.is_control() || matches!(c, '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
+        // Nearly all of them are nothing but ASCII.
+        if fragment.bytes().all(|byte| (b' '..0x7f).contains(&byte)) || !fragment.contains(escaped) {
+            return to.write_all(fragment.as_bytes());
+        }
+        for c in fragment.chars() {
+            if escaped(c) {
+                write!(to, "\\u{:04x}", u32::from(c))?;
+            } else {
+                to.write_all(c.encode_utf8(&mut [0; 4]).as_bytes())?;
+            }
+        }
+        Ok(())
+    }
 }
 
 /// An instant as text, in milliseconds and UTC. One that no calendar can show is left as its number.
@@ -178,6 +202,18 @@ pub(crate) mod tests {
                 }
             })
         );
+    }
+
+    #[test]
+    fn a_name_is_one_line_for_everybody_and_the_same_name() {
+        let mut event = event(4);
+        event.model = "a\u{9b}31m\u{2028}b\u{85}c\u{202e}d\u{7f}e\u{feff}é😀\n\"".into();
+        let mut text = Vec::new();
+        lines(&[Change { revision: 1, before: None, after: Some(event.clone()) }], true, &mut text).expect("JSON");
+        let text = String::from_utf8(text).expect("text");
+        assert!(text.contains(r#""a\u009b31m\u2028b\u0085c\u202ed\u007fe\ufeffé😀\n\"""#), "{text}");
+        let read: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+        assert_eq!(read["event"]["model"], *event.model);
     }
 
     #[test]

@@ -34,7 +34,7 @@ fn made_hash(password: &str) -> String {
 }
 
 /// An address that nobody has at the moment, for a house that has to come back to it.
-fn free_address() -> String {
+pub(crate) fn free_address() -> String {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string()
 }
 
@@ -256,7 +256,7 @@ fn scripts_have_a_hundred_requests_a_minute_and_pages_have_more() {
 }
 
 /// A certificate for `localhost` that its own key signed; in files.
-fn make_certificate(house: &TestHouse) -> [String; 2] {
+pub(crate) fn make_certificate(house: &TestHouse) -> [String; 2] {
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let paths = ["tls.crt", "tls.key"].map(|name| house.path(name));
     std::fs::write(&paths[0], made.cert.pem()).unwrap();

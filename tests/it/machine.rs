@@ -64,6 +64,15 @@ impl Drop for Mount {
     }
 }
 
+/// Takes every byte that is left of a file system, in this file.
+pub(crate) fn fill(ballast: &Path) {
+    use std::io::Write as _;
+    let mut file = std::fs::File::create(ballast).unwrap();
+    for block in [1 << 16, 1 << 12, 1] {
+        while file.write_all(&vec![0; block]).is_ok() {}
+    }
+}
+
 /// A share of the machine for one process and its children, taken back when dropped.
 pub(crate) struct Share(Vec<PathBuf>);
 

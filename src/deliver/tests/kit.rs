@@ -137,6 +137,44 @@ impl Delivery for Probe {
 
 const PROBE: &SinkFactory = &SinkFactory::of::<Probe>();
 
+/// A sink that only follows, as its script says: it panics, fails or ends. With nothing left to do it waits for the stop.
+struct Watcher {
+    script: Arc<Script>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Nothing {}
+
+impl Sink for Watcher {
+    const KIND: &'static str = "watcher";
+    const SAMPLE: &'static str = "[sinks.watcher]\n";
+    type Config = Nothing;
+
+    fn build(_: Nothing, setup: &Setup) -> Result<Self, BuildError> {
+        Ok(Self { script: Arc::clone(lock(scripts()).entry(setup.name.clone()).or_default()) })
+    }
+
+    fn parts(self, _: &Hub) -> Parts {
+        Parts::default().with_follower(move |mut context| async move {
+            let first = context.feed.next().await.map(|_| (0, false));
+            lock(&self.script.seen).push(first.into_iter().collect());
+            let act = lock(&self.script.acts).pop_front();
+            match act {
+                Some(Act::Panic) => panic!("as the script says"),
+                Some(Act::Say(Outcome::Retry { why, .. })) => anyhow::bail!(why),
+                Some(_) => Ok(()),
+                None => {
+                    context.stop.wait().await;
+                    Ok(())
+                }
+            }
+        })
+    }
+}
+
+const WATCHER: &SinkFactory = &SinkFactory::of::<Watcher>();
+
 /// The house. Its database outlives [`Run`].
 pub(super) struct Bench {
     directory: tempfile::TempDir,
@@ -147,6 +185,11 @@ impl Bench {
     pub(super) fn new() -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         Self { directory: tempfile::tempdir().unwrap(), runtime }
+    }
+
+    /// What a sink of this name will do.
+    pub(super) fn script(name: &str) -> Arc<Script> {
+        Arc::clone(lock(scripts()).entry(name.to_owned()).or_default())
     }
 
     fn options(&self) -> OpenOptions {
@@ -168,6 +211,11 @@ impl Bench {
 
     /// Starts one sink by this name, with these keys beside its target.
     pub(super) fn run(&self, name: &str, keys: &str) -> Run<'_> {
+        self.run_beside(None, name, keys)
+    }
+
+    /// The same beside one that only follows, by another name.
+    pub(super) fn run_beside(&self, watcher: Option<&str>, name: &str, keys: &str) -> Run<'_> {
         let mut store = self.store();
         let (to, jobs) = crossbeam_channel::bounded::<Job>(16);
         let hub = Hub::new(store.snapshot().unwrap(), Statuses::default());
@@ -181,11 +229,22 @@ impl Bench {
         let house = House { hub, readers: self.readers(), ledger: Ledger::new(to), clock: clock.clone(), stop };
         let table = format!("target = 'here'\n{keys}");
         let table = table.replacen("target = 'here'\ntarget", "target", 1).parse().unwrap();
-        let sink = Configured::check(PROBE, table, Setup::new(name, clock)).unwrap();
+        let mut sinks = vec![Configured::check(PROBE, table, Setup::new(name, clock.clone())).unwrap()];
+        sinks.extend(
+            watcher.map(|name| Configured::check(WATCHER, toml::Table::new(), Setup::new(name, clock)).unwrap()),
+        );
         let script = Arc::clone(&lock(scripts())[name]);
         let _inside = self.runtime.enter();
-        let running = start(vec![sink], &house).unwrap();
-        let run = Run { bench: self, house, running: Some(running), stopper, writer: Some(writer), script };
+        let running = start(sinks, &house).unwrap();
+        let run = Run {
+            bench: self,
+            name: name.to_owned(),
+            house,
+            running: Some(running),
+            stopper,
+            writer: Some(writer),
+            script,
+        };
         run.publish();
         run
     }
@@ -194,6 +253,7 @@ impl Bench {
 /// A sink while it runs.
 pub(super) struct Run<'a> {
     bench: &'a Bench,
+    name: String,
     pub(super) house: House,
     running: Option<Running>,
     stopper: Stopper,
@@ -218,7 +278,11 @@ impl Run<'_> {
     }
 
     pub(super) fn report(&self) -> SinkReport {
-        self.control().list().remove(0)
+        self.report_of(&self.name)
+    }
+
+    pub(super) fn report_of(&self, name: &str) -> SinkReport {
+        self.control().list().into_iter().find(|report| report.id == name).unwrap()
     }
 
     pub(super) fn control(&self) -> super::super::Control {

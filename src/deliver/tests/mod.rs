@@ -29,6 +29,36 @@ fn a_panic_restarts_the_sink_and_nothing_is_lost() {
 }
 
 #[test]
+fn a_follower_that_panics_fails_or_ends_is_started_again_and_others_go_on() {
+    let bench = Bench::new();
+    let script = Bench::script("watcher-of-it");
+    script.then(Act::Panic).then(Act::Say(Outcome::retry("no luck"))).then(Act::Hang);
+    let run = bench.run_beside(Some("watcher-of-it"), "beside-a-watcher", QUICK);
+    for number in 1..=3 {
+        run.commit(&[(&number.to_string(), 1)]);
+        run.wait_caught_up();
+        let watcher = || run.report_of("watcher-of-it");
+        let words = ["panic", "no luck", "ended by itself"][number - 1];
+        let end = std::time::Instant::now() + Duration::from_secs(30);
+        while watcher().restarts < number as u64 {
+            assert!(std::time::Instant::now() < end, "{:?}", watcher());
+            std::thread::yield_now();
+        }
+        let error = watcher().last_error.unwrap();
+        assert!(error.contains(words), "{error}");
+    }
+    // Each time it began with a snapshot.
+    let end = std::time::Instant::now() + Duration::from_secs(30);
+    while script.seen().len() < 4 {
+        assert!(std::time::Instant::now() < end, "{:?}", script.seen());
+        std::thread::yield_now();
+    }
+    assert!(script.seen().iter().all(|first| first.len() == 1));
+    assert_eq!((run.script.revisions(), run.report().restarts), (vec![1, 2, 3], 0));
+    assert!(run.stop() < Duration::from_secs(3));
+}
+
+#[test]
 fn a_memo_survives_a_restart() {
     let bench = Bench::new();
     let run = bench.run("remembers", QUICK);

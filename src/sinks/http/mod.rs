@@ -53,8 +53,19 @@ pub struct Answer {
 
 /// Nothing came back: refused, cut, no such host, a certificate that is not trusted.
 #[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-pub struct SendError(String);
+#[error("{words}")]
+pub struct SendError {
+    words: String,
+    /// One side does not trust the other, which does not pass by itself.
+    distrusted: bool,
+}
+
+impl SendError {
+    /// What that means for the batch: it is tried again, and at the slowest pace where settings are at fault.
+    pub fn outcome(self) -> Outcome {
+        if self.distrusted { Outcome::refused(self.words) } else { Outcome::retry(self.words) }
+    }
+}
 
 impl Client {
     /// Reads certificates, and opens no connection. `url` says whether the system's trusted authorities are needed.
@@ -85,18 +96,23 @@ impl Client {
         *request.headers_mut() = headers;
         let agent = concat!("claude-token-monitor/", env!("CARGO_PKG_VERSION"));
         request.headers_mut().entry(USER_AGENT).or_insert(HeaderValue::from_static(agent));
-        let answer = self.pool.request(request).await.map_err(|error| SendError(chain(&error)))?;
+        let answer = self.pool.request(request).await.map_err(|error| failure(&error))?;
         let (head, body) = answer.into_parts();
         let body = match Limited::new(body, LONGEST_ANSWER).collect().await {
             Ok(body) => body.to_bytes(),
             // Too long, or cut: the status has been said, and that is what counts unless it was a success.
             Err(error) if head.status.is_success() && !error.is::<http_body_util::LengthLimitError>() => {
-                return Err(SendError(format!("the answer was cut off: {error}")));
+                let words = format!("the answer was cut off: {error}");
+                return Err(SendError { words, distrusted: false });
             }
             Err(_) => Bytes::new(),
         };
         Ok(Answer { status: head.status, headers: head.headers, body })
     }
+}
+
+fn failure(error: &(dyn std::error::Error + 'static)) -> SendError {
+    SendError { words: chain(error), distrusted: tls::is_distrust(error) }
 }
 
 /// An error with its causes: hyper's own says only that something failed.

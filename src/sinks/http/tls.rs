@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
-use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto};
+use tokio_rustls::rustls::{AlertDescription, ClientConfig, Error, RootCertStore, crypto};
 
 use crate::plugin::{BuildError, Setup};
 
@@ -75,4 +75,29 @@ fn certificates(key: &str, path: &Path) -> Result<Vec<CertificateDer<'static>>, 
 
 fn unreadable(key: &str, path: &Path, error: &dyn std::fmt::Display) -> BuildError {
     BuildError::at(key, format!("`{key}`: {}: {error}", path.display()))
+}
+
+/// Whether somewhere behind an error one side did not trust the certificate of the other, or missed one.
+pub(super) fn is_distrust(error: &(dyn std::error::Error + 'static)) -> bool {
+    use AlertDescription as Alert;
+    if let Some(error) = error.downcast_ref::<Error>() {
+        return match error {
+            Error::InvalidCertificate(_) | Error::NoCertificatesPresented => true,
+            Error::AlertReceived(alert) => matches!(
+                alert,
+                Alert::BadCertificate
+                    | Alert::UnsupportedCertificate
+                    | Alert::CertificateRevoked
+                    | Alert::CertificateExpired
+                    | Alert::CertificateUnknown
+                    | Alert::UnknownCA
+                    | Alert::AccessDenied
+                    | Alert::CertificateRequired
+            ),
+            _ => false,
+        };
+    }
+    // An I/O error passes over what it wraps when it is asked for its source.
+    let wrapped = error.downcast_ref::<std::io::Error>().and_then(std::io::Error::get_ref);
+    wrapped.is_some_and(|inner| is_distrust(inner)) || error.source().is_some_and(is_distrust)
 }

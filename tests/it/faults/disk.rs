@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::watch::QUICK;
 use crate::counts::Counts;
 use crate::house::TestHouse;
-use crate::machine::{Mount, alone, is_root, may_mount};
+use crate::machine::{Mount, alone, fill, is_root, may_mount};
 use crate::parts;
 use crate::scribe::{Dice, Scribe};
 use crate::wait::{PATIENCE, eventually, pause};
@@ -44,15 +44,6 @@ fn d12_a_full_disk_degrades_and_then_loses_nothing() {
     assert_eq!(served.stop().code(), Some(0));
     assert_eq!(Counts::try_of_database(house.database()), Ok(scribe.written));
     drop(disk);
-}
-
-/// Takes every byte that is left.
-fn fill(ballast: &std::path::Path) {
-    use std::io::Write as _;
-    let mut file = std::fs::File::create(ballast).unwrap();
-    for block in [1 << 16, 1 << 12, 1] {
-        while file.write_all(&vec![0; block]).is_ok() {}
-    }
 }
 
 /// Which files the failing calls are about.

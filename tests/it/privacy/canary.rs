@@ -5,13 +5,15 @@ use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
+use super::sent::{directory, sinks};
 use crate::abuse::paths;
 use crate::counts::Counts;
 use crate::house::{Served, TestHouse};
 use crate::live::{connect, next, runtime};
 use crate::load::clients::send;
 use crate::scribe::{MODEL, Scribe};
-use crate::wait::PATIENCE;
+use crate::sinks::receiver::Receiver;
+use crate::wait::{PATIENCE, eventually};
 
 /// What is planted; where it was is added to it.
 const CANARY: &str = "canary4711";
@@ -148,7 +150,9 @@ pub(super) fn files(dir: &Path, except: &[PathBuf]) -> Vec<PathBuf> {
 
 #[test]
 fn x8_what_people_say_and_what_clients_keep_secret_is_nowhere() {
-    let house = TestHouse::new().with_env("LOG_LEVEL", "trace");
+    let (house, receiver) = (TestHouse::new().with_env("LOG_LEVEL", "trace"), Receiver::start());
+    let log_file = house.path("log/monitor.log");
+    let house = house.with_config(&sinks(&receiver)).with_env("LOG_FILE", &log_file);
     // A project is named by its repository; where in it somebody works is nobody's business.
     let repository = house.path("repository");
     std::fs::create_dir_all(repository.join(".git")).unwrap();
@@ -188,6 +192,17 @@ fn x8_what_people_say_and_what_clients_keep_secret_is_nowhere() {
         let done = house.run(command);
         look(&command.join(" "), (done.stdout + &done.stderr).as_bytes());
     }
+    // Everything has been sent, and is searched with the other files or here.
+    let sent = usize::try_from(scribe.written.requests).unwrap();
+    let files_of_sinks = ["usage.jsonl", "program.jsonl"].map(|name| directory(&house.path("home")).join(name));
+    eventually("everything sent", PATIENCE, || {
+        let lines = |path: &PathBuf| std::fs::read_to_string(path).map_or(0, |text| text.lines().count());
+        (receiver.taken().len() >= sent && files_of_sinks.iter().all(|path| lines(path) >= sent)).then_some(())
+    });
+    for seen in receiver.seen() {
+        look("the webhook's body", &seen.body);
+        look("the webhook's head", format!("{:?}", seen.headers).as_bytes());
+    }
     let mut searched = 0;
     let mut look_at_files = |house: &TestHouse| {
         for file in files(house.root(), &[house.claude().to_owned(), repository.clone()]) {
@@ -205,6 +220,11 @@ fn x8_what_people_say_and_what_clients_keep_secret_is_nowhere() {
     let stored = std::fs::read(house.database()).unwrap();
     assert!(memchr::memmem::find(&stored, MODEL.as_bytes()).is_some());
     assert!(memchr::memmem::find(&stored, repository.to_str().unwrap().as_bytes()).is_some());
+    let repository = repository.to_str().unwrap();
+    for (path, word) in [(&files_of_sinks[0], repository), (&files_of_sinks[1], repository), (&log_file, "TRACE")] {
+        let text = std::fs::read(path).unwrap();
+        assert!(memchr::memmem::find(&text, word.as_bytes()).is_some(), "{}", path.display());
+    }
     assert!(searched > 6, "only {searched} files");
     leaks.sort();
     leaks.dedup();

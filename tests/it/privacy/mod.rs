@@ -5,3 +5,4 @@ mod canary;
 pub(crate) mod hostile;
 mod modes;
 mod names;
+mod sent;

@@ -2,6 +2,7 @@
 
 use super::receiver::{Receiver, Reply};
 use super::{listed, wait_listed, wait_taken, webhook};
+use crate::auth::{free_address, locked, make_certificate};
 use crate::house::TestHouse;
 use crate::scribe::Scribe;
 
@@ -127,6 +128,41 @@ fn a_running_server_is_asked_to_do_it() {
     told(&house, "replay hook --from beginning");
     crate::wait::eventually("everything again", crate::wait::PATIENCE, || (receiver.taken().len() >= 10).then_some(()));
     drop(served);
+}
+
+#[test]
+fn a_server_that_lets_nobody_in_without_a_password_is_asked_all_the_same() {
+    for encrypted in [false, true] {
+        let receiver = Receiver::start();
+        let mut house = locked().with_config(&webhook(&receiver, "")).with_env("LISTEN_ADDR", free_address());
+        if encrypted {
+            let [certificate, key] = make_certificate(&house);
+            house = house.with_env("TLS_CERT", certificate).with_env("TLS_KEY", key);
+        }
+        let mut scribe = Scribe::new(house.claude());
+        scribe.append("a", 3);
+        let served = house.spawn::<&str>([]).listening();
+        wait_taken(&receiver, 3);
+        wait_listed(&house, "hook", "done", |row| row["lag_events"] == 0);
+        told(&house, "pause hook");
+        scribe.append("a", 2);
+        wait_listed(&house, "hook", "behind", |row| row["state"] == "paused" && row["lag_events"] == 2);
+        told(&house, "resume hook");
+        wait_taken(&receiver, 5);
+        wait_listed(&house, "hook", "done", |row| row["lag_events"] == 0);
+        told(&house, "replay hook --from beginning");
+        crate::wait::eventually("everything again", crate::wait::PATIENCE, || {
+            (receiver.taken().len() >= 10).then_some(())
+        });
+        if encrypted {
+            // Another certificate than the server's: the token stays here.
+            make_certificate(&house);
+            let done = house.run(["sinks", "pause", "hook"]);
+            assert!(done.code() == 1 && done.stderr.contains("certificate"), "{done:?}");
+        }
+        assert!(!served.log().contains("eyJ"), "a token is in the log");
+        drop(served);
+    }
 }
 
 #[test]

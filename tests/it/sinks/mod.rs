@@ -1,11 +1,13 @@
 //! Sinks: one contract that each of them keeps, and what their runner does when the other side fails.
 
+mod budgets;
 mod commands;
 mod conformance;
 mod examples;
 mod faults;
 mod outage;
-mod receiver;
+pub(crate) mod receiver;
+mod secured;
 
 use std::collections::BTreeSet;
 use std::path::Path;

@@ -1,10 +1,13 @@
 //! S1: the other side is gone for a while, we are killed meanwhile, and every event arrives all the same.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use super::receiver::{Receiver, Reply};
-use super::{ids, wait_listed, webhook};
+use super::{ids, wait_listed, wait_taken, webhook};
 use crate::house::TestHouse;
+use crate::machine::{Mount, alone, fill, may_mount};
 use crate::parts::soak;
 use crate::scribe::Scribe;
 use crate::wait::{PATIENCE, eventually, pause};
@@ -59,5 +62,49 @@ fn s1_nothing_is_lost_in_an_outage_with_a_kill_in_its_middle() {
         peak.max(first_peak) < idle.max(40 * 1024) + 24 * 1024,
         "{idle} KiB at first, {first_peak} and {peak} in the outage"
     );
+    drop(served);
+}
+
+#[test]
+fn a_disk_that_is_full_when_a_batch_has_arrived_loses_nothing() {
+    let _alone = alone();
+    if !may_mount() {
+        return;
+    }
+    let (dir, receiver) = (tempfile::tempdir().unwrap(), Receiver::start());
+    let _disk = Mount::tmpfs(dir.path(), 8).unwrap();
+    let house = TestHouse::new().with_config(&webhook(&receiver, "")).storing(dir.path().join("monitor.db"));
+    let mut scribe = Scribe::new(house.claude());
+    // The receiver itself takes what is left before it says that it has taken the batch.
+    let (ballast, armed) = (dir.path().join("ballast"), Arc::new(AtomicBool::new(true)));
+    receiver.behave({
+        let (ballast, armed) = (ballast.clone(), Arc::clone(&armed));
+        move |_| {
+            if armed.swap(false, Ordering::SeqCst) {
+                fill(&ballast);
+            }
+            Reply::Status(200)
+        }
+    });
+    scribe.append("a", 5);
+    let served = house.serve();
+    wait_taken(&receiver, 5);
+    pause(Duration::from_millis(300));
+    assert_eq!(wait_listed(&house, "hook", "there", serde_json::Value::is_object)["lag_events"], 5, "the cursor moved");
+    std::fs::remove_file(&ballast).unwrap();
+    wait_listed(&house, "hook", "done", |row| row["lag_events"] == 0);
+    assert_eq!(receiver.taken().len(), 5, "what has arrived is not sent again because the disk is full");
+
+    // The same, and a kill before there is room: then it comes twice, and nothing is missing.
+    armed.store(true, Ordering::SeqCst);
+    scribe.append("a", 3);
+    wait_taken(&receiver, 8);
+    pause(Duration::from_millis(300));
+    served.kill();
+    std::fs::remove_file(&ballast).unwrap();
+    scribe.append("a", 2);
+    let served = house.serve();
+    assert!((10..=13).contains(&wait_taken(&receiver, 10).len()));
+    wait_listed(&house, "hook", "done", |row| row["lag_events"] == 0);
     drop(served);
 }

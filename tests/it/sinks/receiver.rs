@@ -19,8 +19,18 @@ pub(crate) struct Seen {
 }
 
 impl Seen {
+    /// The body as it was before it was compressed, if it was.
+    pub(crate) fn plain(&self) -> Vec<u8> {
+        let mut plain = self.body.clone();
+        if self.header("content-encoding") == "gzip" {
+            plain.clear();
+            flate2::read::GzDecoder::new(&self.body[..]).read_to_end(&mut plain).unwrap();
+        }
+        plain
+    }
+
     pub(crate) fn json(&self) -> Value {
-        serde_json::from_slice(&self.body).unwrap()
+        serde_json::from_slice(&self.plain()).unwrap()
     }
 
     /// The changes in it.
