@@ -4,8 +4,10 @@ mod commands;
 mod conformance;
 mod examples;
 mod faults;
+mod otlp;
 mod outage;
 mod receiver;
+mod samples;
 
 use std::collections::BTreeSet;
 use std::path::Path;
