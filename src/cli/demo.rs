@@ -57,6 +57,8 @@ impl Demo {
         settings.database = self.directory.join("monitor.db");
         settings.backup.directory = self.directory.join("backups");
         settings.backup.keep = 0;
+        // Nobody out there is to believe these numbers.
+        settings.sinks.clear();
         settings
     }
 }

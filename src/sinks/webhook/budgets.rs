@@ -213,7 +213,7 @@ impl Message {
             limit_usd: limit,
             spent_usd: spent,
             text: format!(
-                "Claude Code: ${spent:.2} of the {name} budget of ${limit:.2} used ({percent} %, since {start})"
+                "Claude Code: ${spent:.2} of the {name} budget of ${limit:.2} used since {start}, {percent} % or more"
             ),
             period: start,
         }

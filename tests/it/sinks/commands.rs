@@ -149,3 +149,14 @@ fn a_sink_that_fails_for_long_is_trouble_and_one_that_has_just_begun_to_is_not()
     assert_eq!(health["troubles"][0]["subject"], "sink hook");
     drop(served);
 }
+
+#[test]
+fn made_up_numbers_leave_for_nowhere() {
+    let receiver = Receiver::start();
+    let house = TestHouse::new().with_config(&webhook(&receiver, ""));
+    let served = house.spawn(["--demo"]).ready();
+    let sinks = served.json("/api/v1/sinks")["sinks"].clone();
+    assert!(sinks.as_array().unwrap().iter().all(|sink| sink["id"] != "hook"), "{sinks}");
+    assert_eq!(served.stop().code(), Some(0));
+    assert!(receiver.seen().is_empty());
+}
