@@ -8,6 +8,7 @@ mod client;
 mod corpus;
 mod history;
 mod live;
+mod otlp;
 mod process;
 mod questions;
 mod reading;
@@ -36,6 +37,9 @@ fn main() {
     }
     if wanted("scrape") {
         scrape::measure(&mut report);
+    }
+    if wanted("otlp") {
+        otlp::measure(&mut report);
     }
     if wanted("history") {
         history::measure(&mut report);

@@ -25,6 +25,13 @@ impl Run {
         self.dir.path().join("monitor.db")
     }
 
+    /// Writes the configuration file.
+    pub(crate) fn configure(&self, toml: &str) {
+        let directory = self.dir.path().join(".config/claude-token-monitor");
+        std::fs::create_dir_all(&directory).unwrap();
+        std::fs::write(directory.join("config.toml"), toml).unwrap();
+    }
+
     /// Our program over a data directory.
     pub(crate) fn ours(&self, claude: &Path, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_claude-token-monitor"));

@@ -15,6 +15,12 @@ impl Report {
         self.rows.push([what.into(), show(figure), format!("< {}", show(goal)), verdict.into()]);
     }
 
+    /// A figure with a goal that it has to reach.
+    pub(crate) fn above(&mut self, what: &str, figure: f64, goal: f64, show: impl Fn(f64) -> String) {
+        let verdict = if figure >= goal { "met" } else { "MISSED" };
+        self.rows.push([what.into(), show(figure), format!(">= {}", show(goal)), verdict.into()]);
+    }
+
     /// A figure that is there for comparison.
     pub(crate) fn note(&mut self, what: &str, figure: String) {
         self.rows.push([what.into(), figure, String::new(), String::new()]);

@@ -48,11 +48,12 @@ pub(super) fn run(
         Destination::Otlp => desk.logs()?,
     };
     let what = if args.to == Destination::Otlp { "records" } else { "samples" };
-    let mut words = format!("{} {what} written", grouped(report.written));
-    if report.refused > 0 {
-        words.push_str(&format!("; the receiver refused some or all of {} others", grouped(report.refused)));
-    }
-    print(&format!("{words}\n")).map_err(|error| AppError::Other(error.into()))
+    let refused = match report.refused {
+        0 => String::new(),
+        count => format!("; the receiver refused some or all of {} others", grouped(count)),
+    };
+    print(&format!("{} {what} written{refused}\n", grouped(report.written)))
+        .map_err(|error| AppError::Other(error.into()))
 }
 
 impl Desk<'_> {
@@ -66,7 +67,7 @@ impl Desk<'_> {
 
     fn file(&self) -> anyhow::Result<Report> {
         let path = PathBuf::from(self.target()?);
-        let Some(history) = self.history(self.from)? else { return nothing() };
+        let Some(history) = self.history(self.from)? else { return Ok(nothing()) };
         let labels = self.labels(&self.settings.listen.to_string())?;
         with_bar(|progress| Ok(write_file(&history, &labels, &path, progress)?))
     }
@@ -82,7 +83,7 @@ impl Desk<'_> {
         };
         let resume = Resume::new(&self.settings.database, &format!("{} {url} {labels:?}", self.args.to.name()));
         let from = self.going_on(&resume);
-        let Some(history) = self.history(from)? else { return nothing() };
+        let Some(history) = self.history(from)? else { return Ok(nothing()) };
         let mut arrived = |at: UnixMillis| resume.set(at.0);
         let clock = self.clock.clone();
         let mut pusher = Pusher { receiver, labels, instance, clock, arrived: &mut arrived };
@@ -153,9 +154,9 @@ impl Desk<'_> {
 /// What helps after a push that failed half way.
 const AGAIN: &str = "stopped; what has arrived is remembered, and the same command goes on from there";
 
-fn nothing() -> anyhow::Result<Report> {
+fn nothing() -> Report {
     tracing::info!("nothing was used in that time");
-    Ok(Report::default())
+    Report::default()
 }
 
 /// Shows how far it is, where somebody is looking.
@@ -208,7 +209,7 @@ fn step(text: &str) -> anyhow::Result<i64> {
         _ => return Err(wrong()),
     };
     let step = number.parse::<i64>().ok().and_then(|number| number.checked_mul(unit)).ok_or_else(wrong)?;
-    if step < QUARTER || step > 86_400_000 || step % QUARTER != 0 { Err(wrong()) } else { Ok(step) }
+    if (QUARTER..=86_400_000).contains(&step) && step % QUARTER == 0 { Ok(step) } else { Err(wrong()) }
 }
 
 #[cfg(test)]

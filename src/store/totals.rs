@@ -36,7 +36,7 @@ impl Totals {
     /// Reads what is stored.
     pub(super) fn load(db: &Connection, now: UnixMillis) -> Result<Self, StoreError> {
         let (lifetime, series) = (Lifetime::load(db, now)?, load_series(db)?);
-        let mut totals = Self { lifetime, series, ..Self::default() };
+        let mut totals = Self { series, lifetime, ..Self::default() };
         totals.sessions =
             count(db.query_row("SELECT count(DISTINCT session) FROM session_day", [], |row| row.get(0))?)?;
         totals.sessions_shown =

@@ -34,7 +34,7 @@ impl Logs {
 
     fn request(&self, batch: &Batch<'_>) -> ExportLogsServiceRequest {
         let log_records = batch.changes.iter().filter_map(|change| record(change, batch.now, self.costs)).collect();
-        let scope_logs = vec![ScopeLogs { scope: scope(), log_records, ..ScopeLogs::default() }];
+        let scope_logs = vec![ScopeLogs { scope: Some(scope()), log_records, ..ScopeLogs::default() }];
         let resource = Some(self.resource.message(&batch.snapshot.instance));
         ExportLogsServiceRequest {
             resource_logs: vec![ResourceLogs { resource, scope_logs, ..ResourceLogs::default() }],

@@ -50,7 +50,7 @@ impl Metrics {
 
     fn request(&self, points: &Points, batch: &Batch<'_>) -> ExportMetricsServiceRequest {
         let metrics = points.metrics(self.costs, batch.snapshot.last_event_at);
-        let scope_metrics = vec![ScopeMetrics { scope: scope(), metrics, ..ScopeMetrics::default() }];
+        let scope_metrics = vec![ScopeMetrics { scope: Some(scope()), metrics, ..ScopeMetrics::default() }];
         let resource = Some(self.resource.message(&batch.snapshot.instance));
         ExportMetricsServiceRequest {
             resource_metrics: vec![ResourceMetrics { resource, scope_metrics, ..ResourceMetrics::default() }],
@@ -166,7 +166,7 @@ impl Points {
             self.sum("claude_token_monitor.cache_creation", "tokens", "Tokens written to caches", writes.collect()),
             self.sum("claude_token_monitor.unpriced", "tokens", "Tokens without a price", each(|t| t.unpriced_tokens)),
             self.sum("claude_token_monitor.web_searches", "", "Billed web searches", each(|t| t.searches)),
-            newest.and_then(|at| self.newest(at)),
+            newest.map(|at| self.newest(at)),
         ]
         .into_iter()
         .flatten()
@@ -187,11 +187,11 @@ impl Points {
         Some(named(name, unit, description, metric::Data::Sum(sum)))
     }
 
-    fn newest(&self, at: UnixMillis) -> Option<Metric> {
+    fn newest(&self, at: UnixMillis) -> Metric {
         let mut point = self.point(Vec::new(), Value::AsInt(at.0.div_euclid(1_000)));
         point.start_time_unix_nano = 0;
         let gauge = metric::Data::Gauge(Gauge { data_points: vec![point] });
-        Some(named("claude_token_monitor.last_event_timestamp", "s", "When the newest response was made", gauge))
+        named("claude_token_monitor.last_event_timestamp", "s", "When the newest response was made", gauge)
     }
 
     fn count(&self, attributes: Vec<KeyValue>, count: u64) -> NumberDataPoint {

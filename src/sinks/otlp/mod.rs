@@ -62,25 +62,19 @@ self_telemetry = false
     fn build(config: Config, setup: &Setup) -> Result<Self, BuildError> {
         let resource = resource::Resource::new(&config, setup)?;
         let receiver = |signal| Receiver::new(settings::Target::of(signal, &config, setup)?, setup);
-        let metrics = match config.wants(Signal::Metrics, setup) {
-            true => Some(metrics::Metrics::new(
-                receiver(Signal::Metrics)?,
-                resource.clone(),
-                Temporality::of(&config, setup)?,
-                settings::interval(setup)?,
-                setup.costs,
-            )),
-            false => None,
-        };
-        let logs = match config.wants(Signal::Logs, setup) {
-            true => Some(logs::Logs::new(receiver(Signal::Logs)?, resource.clone(), setup.costs)),
-            false => None,
-        };
-        let own = match config.self_telemetry {
-            true => Some(own::Own::new(receiver(Signal::Metrics)?, resource, settings::interval(setup)?)),
-            false => None,
-        };
-        Ok(Self { metrics, logs, own })
+        let mut this = Self { metrics: None, logs: None, own: None };
+        if config.wants(Signal::Metrics, setup) {
+            let (temporality, interval) = (Temporality::of(&config, setup)?, settings::interval(setup)?);
+            let receiver = receiver(Signal::Metrics)?;
+            this.metrics = Some(metrics::Metrics::new(receiver, resource.clone(), temporality, interval, setup.costs));
+        }
+        if config.wants(Signal::Logs, setup) {
+            this.logs = Some(logs::Logs::new(receiver(Signal::Logs)?, resource.clone(), setup.costs));
+        }
+        if config.self_telemetry {
+            this.own = Some(own::Own::new(receiver(Signal::Metrics)?, resource, settings::interval(setup)?));
+        }
+        Ok(this)
     }
 
     fn parts(self, hub: &Hub) -> Parts {

@@ -25,14 +25,14 @@ pub(super) struct Receiver {
 
 pub(super) enum Way {
     Http(Client),
-    Grpc(Grpc),
+    Grpc(Box<Grpc>),
 }
 
 impl Receiver {
     /// Reads certificates; opens nothing.
     pub(super) fn new(target: Target, setup: &Setup) -> Result<Self, BuildError> {
         let way = match target.protocol {
-            Protocol::Grpc => Way::Grpc(Grpc::new(&target, setup)?),
+            Protocol::Grpc => Way::Grpc(Box::new(Grpc::new(&target, setup)?)),
             Protocol::HttpProtobuf | Protocol::HttpJson => Way::Http(Client::new(&target.url, &target.tls, setup)?),
         };
         Ok(Self { target, way, warned: false })
@@ -114,9 +114,10 @@ fn packed<E: Export>(
     gzip: bool,
     mut headers: HeaderMap,
 ) -> Result<(HeaderMap, Bytes), String> {
-    let (kind, plain) = match json {
-        true => ("application/json", serde_json::to_vec(request).map_err(|error| format!("no JSON: {error}"))?),
-        false => ("application/x-protobuf", request.encode_to_vec()),
+    let (kind, plain) = if json {
+        ("application/json", serde_json::to_vec(request).map_err(|error| format!("no JSON: {error}"))?)
+    } else {
+        ("application/x-protobuf", request.encode_to_vec())
     };
     headers.insert(CONTENT_TYPE, HeaderValue::from_static(kind));
     if !gzip {

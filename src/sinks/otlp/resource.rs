@@ -68,12 +68,12 @@ fn architecture(ours: &'static str) -> &'static str {
 }
 
 /// Whose names these are.
-pub(super) fn scope() -> Option<InstrumentationScope> {
-    Some(InstrumentationScope {
+pub(super) fn scope() -> InstrumentationScope {
+    InstrumentationScope {
         name: env!("CARGO_PKG_NAME").to_owned(),
         version: env!("CARGO_PKG_VERSION").to_owned(),
         ..InstrumentationScope::default()
-    })
+    }
 }
 
 pub(super) fn attribute(key: &str, value: Value) -> KeyValue {

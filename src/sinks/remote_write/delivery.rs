@@ -70,13 +70,17 @@ impl Delivery for Samples {
     }
 }
 
+/// Where samples stand; nowhere before the first batch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Place(Option<u64>);
+
 /// Every counter, again and again.
 pub(super) struct Beats {
     target: Arc<Target>,
     state: Shared,
     costs: bool,
     /// Where the samples stood at the last beat, if they were not at the end.
-    stuck_at: Option<Option<u64>>,
+    stuck_at: Option<Place>,
 }
 
 impl Beats {
@@ -88,8 +92,8 @@ impl Beats {
     fn must_wait(&mut self, revision: u64) -> bool {
         let state = locked(&self.state);
         let pending = state.until.is_none_or(|until| until < revision);
-        let stuck = self.stuck_at == Some(state.until);
-        self.stuck_at = pending.then_some(state.until);
+        let stuck = self.stuck_at == Some(Place(state.until));
+        self.stuck_at = pending.then_some(Place(state.until));
         match state.until {
             // Nothing was sent since the start. If nothing is asked for by the second beat, there is nothing.
             None => state.behind || !stuck,

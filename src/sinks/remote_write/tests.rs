@@ -73,8 +73,8 @@ fn outputs(counters: &mut Counters, changes: &[Change], history: &Before, replay
     counters.apply(&batch, &mut pen);
     let request = pen.series.into_request(Vec::new());
     let output = |labels: &[message::Label]| {
-        labels.iter().any(|label| label.value == "output")
-            && labels.iter().any(|label| label.value == "claude_code_token_usage_tokens_total")
+        let wanted = ["claude_code_token_usage_tokens_total", "output", "main"];
+        wanted.iter().all(|wanted| labels.iter().any(|label| label.value == *wanted))
     };
     let found: Vec<_> = request.timeseries.into_iter().filter(|series| output(&series.labels)).collect();
     assert_eq!(found.len(), 1);

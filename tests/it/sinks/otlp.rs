@@ -22,7 +22,7 @@ use crate::parts;
 use crate::scribe::Scribe;
 use crate::wait::{PATIENCE, eventually};
 
-fn section(logs: &Receiver, metrics: Option<&Receiver>, more: &str) -> String {
+pub(super) fn section(logs: &Receiver, metrics: Option<&Receiver>, more: &str) -> String {
     let metrics = match metrics {
         Some(receiver) => format!("metrics_endpoint = '{}'", receiver.url()),
         None => "metrics = false".to_owned(),
@@ -34,7 +34,7 @@ fn section(logs: &Receiver, metrics: Option<&Receiver>, more: &str) -> String {
     )
 }
 
-fn plain(seen: &Seen) -> Vec<u8> {
+pub(super) fn plain(seen: &Seen) -> Vec<u8> {
     if seen.header("content-encoding") != "gzip" {
         return seen.body.clone();
     }
@@ -44,9 +44,9 @@ fn plain(seen: &Seen) -> Vec<u8> {
 }
 
 /// One record, by attribute.
-type Record = (u64, BTreeMap<String, String>);
+pub(super) type Record = (u64, BTreeMap<String, String>);
 
-fn attributes(all: &[KeyValue]) -> BTreeMap<String, String> {
+pub(super) fn attributes(all: &[KeyValue]) -> BTreeMap<String, String> {
     let text = |attribute: &KeyValue| match attribute.value.clone().unwrap().value.unwrap() {
         Value::StringValue(text) => text,
         Value::IntValue(number) => number.to_string(),
@@ -62,17 +62,22 @@ fn logs(seen: &Seen) -> ExportLogsServiceRequest {
     }
 }
 
-fn records(seen: &[Seen]) -> Vec<Record> {
-    let scopes = seen.iter().flat_map(|seen| logs(seen).resource_logs).flat_map(|resource| resource.scope_logs);
+/// The records of requests, in order.
+pub(super) fn records_of(requests: impl IntoIterator<Item = ExportLogsServiceRequest>) -> Vec<Record> {
+    let scopes = requests.into_iter().flat_map(|request| request.resource_logs).flat_map(|all| all.scope_logs);
     let records = scopes.flat_map(|scope| scope.log_records);
     records.map(|record| (record.time_unix_nano, attributes(&record.attributes))).collect()
 }
 
-fn ids(records: &[Record]) -> BTreeSet<String> {
+fn records(seen: &[Seen]) -> Vec<Record> {
+    records_of(seen.iter().map(logs))
+}
+
+pub(super) fn ids(records: &[Record]) -> BTreeSet<String> {
     records.iter().map(|(_, attributes)| attributes["usage.id"].clone()).collect()
 }
 
-fn wait_records(receiver: &Receiver, count: usize) -> Vec<Record> {
+pub(super) fn wait_records(receiver: &Receiver, count: usize) -> Vec<Record> {
     eventually(&format!("{count} records"), PATIENCE, || {
         let records = records(&receiver.accepted());
         (ids(&records).len() >= count).then_some(records)
