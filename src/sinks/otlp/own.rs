@@ -83,7 +83,7 @@ fn exporter(receiver: Receiver) -> anyhow::Result<MetricExporter> {
             let json = target.protocol == settings::Protocol::HttpJson;
             let mut builder = MetricExporter::builder()
                 .with_http()
-                .with_http_client(Shared { client: Arc::new(client), timeout: target.timeout })
+                .with_http_client(Shared { client: Arc::from(client), timeout: target.timeout })
                 .with_endpoint(target.url.to_string())
                 .with_protocol(if json { Protocol::HttpJson } else { Protocol::HttpBinary })
                 .with_headers(named(&headers))

@@ -24,7 +24,7 @@ pub(super) struct Receiver {
 }
 
 pub(super) enum Way {
-    Http(Client),
+    Http(Box<Client>),
     Grpc(Box<Grpc>),
 }
 
@@ -33,7 +33,9 @@ impl Receiver {
     pub(super) fn new(target: Target, setup: &Setup) -> Result<Self, BuildError> {
         let way = match target.protocol {
             Protocol::Grpc => Way::Grpc(Box::new(Grpc::new(&target, setup)?)),
-            Protocol::HttpProtobuf | Protocol::HttpJson => Way::Http(Client::new(&target.url, &target.tls, setup)?),
+            Protocol::HttpProtobuf | Protocol::HttpJson => {
+                Way::Http(Box::new(Client::new(&target.url, &target.tls, setup)?))
+            }
         };
         Ok(Self { target, way, warned: false })
     }

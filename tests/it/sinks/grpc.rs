@@ -25,6 +25,9 @@ use crate::scribe::Scribe;
 use crate::wait::{PATIENCE, eventually};
 
 type Answer = Result<ExportLogsServiceResponse, Status>;
+type Behaviour = dyn FnMut(&[Record]) -> Answer + Send;
+
+const WELL: Answer = Ok(ExportLogsServiceResponse { partial_success: None });
 
 /// One call as it came.
 struct Call {
@@ -35,7 +38,7 @@ struct Call {
 
 #[derive(Clone)]
 struct Service {
-    behaviour: Arc<Mutex<dyn FnMut(&[Record]) -> Answer + Send>>,
+    behaviour: Arc<Mutex<Behaviour>>,
     calls: Arc<Mutex<Vec<Call>>>,
 }
 
@@ -119,10 +122,6 @@ fn house(receiver: &GrpcReceiver, more: &str) -> (TestHouse, Scribe) {
     (house, scribe)
 }
 
-fn well() -> Answer {
-    Ok(ExportLogsServiceResponse::default())
-}
-
 /// `google.rpc.Status` with a `RetryInfo` of so many seconds, byte by byte: shared with nothing of the program.
 fn busy_for(seconds: u8) -> Status {
     let kind = b"type.googleapis.com/google.rpc.RetryInfo";
@@ -136,7 +135,7 @@ fn busy_for(seconds: u8) -> Status {
 #[test]
 fn unavailable_and_exhausted_with_a_time_are_tried_again_no_sooner() {
     let mut replies = vec![Err(busy_for(1)), Err(Status::unavailable("away")), Err(Status::unavailable("away"))];
-    let receiver = GrpcReceiver::behaving(move |_| replies.pop().unwrap_or_else(well));
+    let receiver = GrpcReceiver::behaving(move |_| replies.pop().unwrap_or(WELL));
     let (house, mut scribe) = house(&receiver, "");
     scribe.append("a", 10);
     let served = house.serve();
@@ -154,7 +153,7 @@ fn unavailable_and_exhausted_with_a_time_are_tried_again_no_sooner() {
 #[test]
 fn exhausted_without_a_time_means_too_large() {
     let receiver = GrpcReceiver::behaving(|records| match records.len() {
-        0..=4 => well(),
+        0..=4 => WELL,
         _ => Err(Status::resource_exhausted("larger than max")),
     });
     let (house, mut scribe) = house(&receiver, "");
@@ -170,7 +169,7 @@ fn exhausted_without_a_time_means_too_large() {
 fn what_is_refused_for_good_is_found_and_the_rest_arrives() {
     let receiver = GrpcReceiver::behaving(|records| {
         let poison = records.iter().any(|(_, attributes)| attributes["session.id"] == "poison");
-        if poison { Err(Status::invalid_argument("no such session")) } else { well() }
+        if poison { Err(Status::invalid_argument("no such session")) } else { WELL }
     });
     let (house, mut scribe) = house(&receiver, "");
     scribe.append("a", 10);
@@ -202,7 +201,7 @@ fn a_wrong_password_over_grpc_loses_nothing() {
     let mut tries = 0;
     let receiver = GrpcReceiver::behaving(move |_| {
         tries += 1;
-        if tries < 4 { Err(Status::unauthenticated("who are you?")) } else { well() }
+        if tries < 4 { Err(Status::unauthenticated("who are you?")) } else { WELL }
     });
     let (house, mut scribe) = house(&receiver, "");
     scribe.append("a", 5);
@@ -215,7 +214,7 @@ fn a_wrong_password_over_grpc_loses_nothing() {
 
 #[test]
 fn killed_again_and_again_in_the_middle_nothing_is_missing() {
-    let receiver = GrpcReceiver::behaving(|_| well());
+    let receiver = GrpcReceiver::behaving(|_| WELL);
     let (house, mut scribe) = house(&receiver, "batch_max = 10");
     let total = 600;
     scribe.append("a", total);

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use opentelemetry_proto::tonic::collector::logs::v1::ExportLogsServiceResponse;
 use opentelemetry_proto::tonic::collector::metrics::v1::ExportMetricsServiceRequest;
 use opentelemetry_proto::tonic::metrics::v1::AggregationTemporality;
 use opentelemetry_proto::tonic::metrics::v1::metric::Data;
@@ -115,7 +116,7 @@ fn write_certificates(house: &TestHouse, trusted: &Authority, known_to: &Authori
 fn only_a_receiver_of_the_own_authority_gets_anything_and_only_from_us() {
     for protocol in ["http/protobuf", "grpc"] {
         let (ours, strangers) = (Authority::new(), Authority::new());
-        let (plain, grpc) = (Receiver::start(), GrpcReceiver::behaving(|_| Ok(Default::default())));
+        let (plain, grpc) = (Receiver::start(), GrpcReceiver::behaving(|_| Ok(ExportLogsServiceResponse::default())));
         let (behind, inner) = if protocol == "grpc" { (grpc.address, "h2") } else { (plain.address(), "http/1.1") };
         let front = Front::before(behind, &ours, inner);
         let house = TestHouse::new();
@@ -160,13 +161,13 @@ fn only_a_receiver_of_the_own_authority_gets_anything_and_only_from_us() {
 
 #[test]
 fn a_slow_receiver_and_one_that_names_a_date_are_waited_for() {
-    let date = |_| (Timestamp::now() + Duration::from_secs(3)).strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
+    let date = || (Timestamp::now() + Duration::from_secs(3)).strftime("%a, %d %b %Y %H:%M:%S GMT").to_string();
     let mut number = 0;
     let receiver = Receiver::start().behaving(move |_| {
         number += 1;
         match number {
             1 => Reply::Silence,
-            2 => Reply::With(429, "retry-after", date(())),
+            2 => Reply::With(429, "retry-after", date()),
             _ => Reply::Status(200),
         }
     });
