@@ -139,6 +139,11 @@ impl Counters {
         self.last = when;
     }
 
+    /// Keeps clear of the times that a copy has written.
+    pub(super) fn used(&mut self, copy: &Self) {
+        self.last = self.last.max(copy.last);
+    }
+
     /// Takes the house's own totals, when they speak of the same revision: what two corrections of one response within a
     /// blink may have hidden from the log is in there.
     fn agree(&mut self, batch: &Batch<'_>) {

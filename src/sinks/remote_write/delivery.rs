@@ -12,10 +12,16 @@ use crate::plugin::{Batch, Delivery, Outcome, Pace, Wants};
 use crate::sinks::http::{self, Answer};
 use crate::sinks::series::{FAMILIES, SESSIONS};
 
-type Shared = Arc<Mutex<Counters>>;
+/// What both know. Whoever sends has the turn meanwhile: were two requests under way at once, the later times of the one
+/// could come with the smaller values.
+#[derive(Clone, Default)]
+pub(super) struct Shared {
+    counters: Arc<Mutex<Counters>>,
+    turn: Arc<tokio::sync::Mutex<()>>,
+}
 
 fn locked(state: &Shared) -> MutexGuard<'_, Counters> {
-    state.lock().unwrap_or_else(PoisonError::into_inner)
+    state.counters.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Every change of the history.
@@ -49,6 +55,8 @@ impl Delivery for Samples {
     }
 
     async fn deliver(&mut self, batch: &Batch<'_>) -> Outcome {
+        let turn = Arc::clone(&self.state.turn);
+        let _turn = turn.lock().await;
         // A copy, which takes the place of the state only if this arrives.
         let mut counters = {
             let mut state = locked(&self.state);
@@ -114,19 +122,20 @@ impl Delivery for Beats {
     }
 
     async fn deliver(&mut self, batch: &Batch<'_>) -> Outcome {
+        let turn = Arc::clone(&self.state.turn);
+        let _turn = turn.lock().await;
         if self.must_wait(batch.snapshot.revision) {
             return Outcome::Acked;
         }
         let mut counters = locked(&self.state).clone();
-        let before = counters.until;
         let series = Series::default();
         let mut pen = Pen { target: &self.target, instance: &batch.snapshot.instance, costs: self.costs, series };
         counters.beat(batch, &mut pen);
+        // This time is used, even if the answer gets lost: what comes later must come after it.
+        locked(&self.state).used(&counters);
         let outcome = send(&self.target, pen.series.into_request(metadata()), batch.now).await;
-        let mut state = locked(&self.state);
-        // Samples that were sent meanwhile have the last word.
-        if matches!(outcome, Outcome::Acked | Outcome::Partial { .. }) && state.until == before && !state.behind {
-            *state = counters;
+        if matches!(outcome, Outcome::Acked | Outcome::Partial { .. }) {
+            *locked(&self.state) = counters;
         }
         outcome
     }

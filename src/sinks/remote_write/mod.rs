@@ -10,7 +10,7 @@ mod delivery;
 pub mod message;
 mod settings;
 
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 
 use crate::hub::Hub;
 use crate::plugin::{BuildError, Parts, Setup, Sink};
@@ -47,8 +47,8 @@ url = \"http://localhost:9090/api/v1/write\"
     }
 
     fn parts(self, _: &Hub) -> Parts {
-        let state = Arc::new(Mutex::new(counters::Counters::default()));
-        let samples = delivery::Samples::new(self.target, Arc::clone(&state), self.costs);
+        let state = delivery::Shared::default();
+        let samples = delivery::Samples::new(self.target, state.clone(), self.costs);
         let beats = delivery::Beats::new(self.again, state, self.costs);
         Parts::default().with_part("samples", samples).with_part("beats", beats)
     }

@@ -147,7 +147,7 @@ fn live_samples_have_the_times_of_the_responses() {
     let base = TestHouse::new();
     let Some(prometheus) = Prometheus::start(&base, "data") else { return };
     let config =
-        format!("[sinks.remote_write]\nurl = '{}'\nstart_from = 'beginning'\ninterval = '200ms'\n", prometheus.url());
+        format!("[sinks.remote_write]\nurl = '{}'\nstart_from = 'beginning'\ninterval = '1s'\n", prometheus.url());
     let house = TestHouse::new().with_config(&config);
     let mut scribe = Scribe::new(house.claude());
     scribe.append("a", 30);
@@ -155,6 +155,10 @@ fn live_samples_have_the_times_of_the_responses() {
     let total = served.scrape().sum(TOKENS).unwrap();
     let shown = || prometheus.query(&format!("sum(max_over_time({TOKENS}[3650d]))"), Timestamp::now().as_second() + 60);
     eventually("all of it at Prometheus", PATIENCE, || shown().filter(|found| (found - total).abs() < 0.5));
+    // All responses are of this minute, a year ago.
+    let then: Timestamp = "2025-11-01T12:01:00Z".parse().unwrap();
+    let found = prometheus.query(&format!("sum({TOKENS})"), then.as_second());
+    assert!(found.is_some_and(|found| (found - total).abs() < 0.5), "{found:?} instead of {total}");
     scribe.append("a", 10);
     served.wait_counts(scribe.written, PATIENCE);
     let total = served.scrape().sum(TOKENS).unwrap();
