@@ -43,6 +43,8 @@ impl Wishes {
 pub struct Snapshot {
     /// The newest revision that is in these numbers.
     pub revision: u64,
+    /// The name of this history, the same over restarts; see OpenTelemetry's `service.instance.id`.
+    pub instance: Arc<str>,
     /// The first catch-up is stored: the numbers are whole. Until then usage families are withheld.
     pub ready: bool,
     /// What the history holds, by model as the transcripts write it.

@@ -10,12 +10,14 @@
 //! - [`hub`]: the present totals for any number of readers.
 //! - [`stats`]: how totals look as JSON, to the API and to sinks.
 //! - [`deliver`], [`sinks`]: who sees to it that nothing is lost on the way out; where usage goes to.
+//! - [`backfill`]: the whole history at once, for a receiver that begins today.
 //! - [`route`], [`web`]: how a part answers at a path; the HTTP server, the API and the pages.
 //! - [`config`], [`cli`], [`app`]: settings, commands, and the wiring of all of it.
 //! - [`platform`], [`synthetic`]: what differs between operating systems; made-up transcripts with the truth beside them.
 //! - [`version`], [`slow`]: which build this is; what took too long.
 
 pub mod app;
+pub mod backfill;
 pub mod cli;
 pub mod clock;
 pub mod config;

@@ -8,6 +8,7 @@ mod client;
 mod corpus;
 mod history;
 mod live;
+mod otlp;
 mod process;
 mod questions;
 mod reading;
@@ -40,6 +41,9 @@ fn main() {
     }
     if wanted("sinks") {
         sinks::measure(&mut report);
+    }
+    if wanted("otlp") {
+        otlp::measure(&mut report);
     }
     if wanted("history") {
         history::measure(&mut report);

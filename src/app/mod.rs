@@ -13,7 +13,7 @@ use anyhow::Context;
 
 pub use counting::{Counting, Mode, open_options, price_table};
 pub use error::AppError;
-pub use plugins::{SinkTarget, sink_targets};
+pub use plugins::{SinkTarget, configured_sinks, sink_targets};
 pub use security::tokens;
 
 use crate::clock::Clock;

@@ -36,7 +36,7 @@ pub(super) fn configured_sources(settings: &Settings) -> Result<Vec<Configured>,
 }
 
 /// Every sink that the user wants, checked. Kinds that need no settings are there by themselves.
-pub(super) fn configured_sinks(
+pub fn configured_sinks(
     settings: &Settings,
     clock: &Clock,
     more: &'static [SinkFactory],
@@ -57,7 +57,8 @@ pub(super) fn configured_sinks(
         };
         sections.push((name.clone(), factory, table));
     }
-    for factory in all().filter(|factory| factory.always) {
+    let asked = |factory: &SinkFactory| factory.always || (factory.asked)(&setup(settings, clock, factory.kind));
+    for factory in all().filter(|factory| asked(factory)) {
         if !sections.iter().any(|(_, present, _)| present.kind == factory.kind) {
             sections.push((factory.kind.to_owned(), factory, toml::Table::new()));
         }

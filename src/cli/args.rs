@@ -7,6 +7,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::error::ErrorKind;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 
+use crate::backfill::Destination;
 use crate::config::{ColorChoice, Flags, ListenAddr, LogLevel};
 
 const EXIT_CODES: &str = "\
@@ -153,6 +154,9 @@ pub enum Command {
     #[command(subcommand)]
     Sinks(SinksCommand),
 
+    /// Write the whole history where a dashboard can see it
+    Backfill(BackfillArgs),
+
     /// Ask a running server whether it is ready; for containers and scripts
     Healthcheck(HealthcheckArgs),
 
@@ -282,6 +286,35 @@ pub enum SinksCommand {
 
     /// Go on, and try at once what waits for its next try
     Resume { id: String },
+}
+
+/// What `backfill` can be told.
+#[derive(Clone, Debug, PartialEq, Eq, Args)]
+pub struct BackfillArgs {
+    /// In which form: a file for `promtool tsdb create-blocks-from openmetrics`, or a push
+    #[arg(long, value_name = "FORM", value_parser = names(&Destination::ALL))]
+    pub to: Destination,
+
+    /// The file or the URL; for otlp the name of a sink of the configuration [default: otlp]
+    #[arg(value_name = "FILE|URL|SINK")]
+    pub target: Option<String>,
+
+    /// First day, or instant (2026-01-31T08:00:00Z) [default: the beginning, or where the last push stopped]
+    #[arg(long, value_name = "DATE")]
+    pub from: Option<String>,
+
+    /// Day or instant to stop before [default: now]
+    #[arg(long, value_name = "DATE")]
+    pub until: Option<String>,
+
+    /// Time between samples: a multiple of 15m
+    #[arg(long, value_name = "TIME", default_value = "1h")]
+    pub step: String,
+
+    /// A label of every series, as `name=value`; can be repeated [default: job=claude-token-monitor, and for a file
+    /// instance=the address of serve, for a push the name of this history]
+    #[arg(long = "label", value_name = "NAME=VALUE")]
+    pub labels: Vec<String>,
 }
 
 /// What `healthcheck` can be told.

@@ -2,6 +2,7 @@
 
 pub mod args;
 mod auth;
+mod backfill;
 pub mod config_cmd;
 mod db;
 mod demo;
@@ -130,6 +131,7 @@ fn execute(cli: &Cli, more: &'static [SinkFactory]) -> Result<bool, CliError> {
             let settings = load()?;
             return Ok(health::run(settings.listen, settings.tls.is_some(), url.as_deref())?);
         }
+        Command::Backfill(args) => backfill::run(&load()?, &clock, more, args)?,
         Command::Sinks(command) => return Ok(sinks::run(&load()?, &clock, more, command)?),
         // Has to work when the configuration does not.
         Command::Config(command) => return config_command(command, &cli.flags()),

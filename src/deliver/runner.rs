@@ -19,7 +19,7 @@ use crate::event::Tally;
 use crate::hub::Hub;
 use crate::plugin::{AnyDelivery, Batch, History, Outcome, Stop, Wants};
 use crate::status::{SinkReport, SinkState, SinkStatus};
-use crate::store::{DeliveryState, Readers, StoreError};
+use crate::store::{DeliveryState, Readers, SeriesSums, StoreError};
 
 /// A batch under way gets this long once the house stops; then it is given up, and sent again next time.
 const STOP_GRACE: Duration = Duration::from_secs(2);
@@ -334,5 +334,9 @@ impl History for StoredHistory<'_> {
     fn days(&self, from: Date, to: Date) -> anyhow::Result<Vec<(Date, Tally)>> {
         let days = self.readers.days(from, to, self.zone)?;
         Ok(days.into_iter().map(|day| (day.date, day.tally)).collect())
+    }
+
+    fn series_at(&self, revision: u64) -> anyhow::Result<SeriesSums> {
+        Ok(self.readers.series_at(revision)?)
     }
 }

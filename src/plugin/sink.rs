@@ -5,6 +5,7 @@
 //! gap. A [`Delivery`] is for what must arrive: it only sends one batch and says what became of it. Cursor, retries,
 //! deadlines, dead letters, health and metrics are the runner's (see the room `deliver`); no delivery has any of them.
 
+use std::collections::BTreeMap;
 use std::future::Future;
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
@@ -18,7 +19,7 @@ use serde::de::DeserializeOwned;
 
 use super::{BuildError, Stop};
 use crate::clock::Clock;
-use crate::event::{Change, Tally, UnixMillis};
+use crate::event::{Change, QuerySource, Tally, UnixMillis};
 use crate::hub::{Feed, Hub, Snapshot};
 use crate::route::Route;
 
@@ -31,6 +32,12 @@ pub trait Sink: Sized + Send + 'static {
     const KIND: &'static str;
     /// It works without a section, and is there unless one says `enabled = false`.
     const ALWAYS: bool = false;
+
+    /// Whether variables that a standard gives a meaning to ask for it, so that it needs no section either.
+    fn is_asked_for(_: &Setup) -> bool {
+        false
+    }
+
     /// The section a user copies; a test builds it.
     const SAMPLE: &'static str;
     /// Its own keys; with `deny_unknown_fields`. Those that all sinks share never get here.
@@ -284,6 +291,9 @@ pub struct Batch<'a> {
 pub trait History {
     /// Sums of whole days in the zone of [`Setup::zone`], both included, in order.
     fn days(&self, from: Date, to: Date) -> anyhow::Result<Vec<(Date, Tally)>>;
+
+    /// Lifetime sums by model and query source as they were at a revision. It takes the longer the more came after it.
+    fn series_at(&self, revision: u64) -> anyhow::Result<BTreeMap<(Arc<str>, QuerySource), Tally>>;
 }
 
 /// What became of a batch.
@@ -370,6 +380,7 @@ pub type BuiltSink = Box<dyn FnOnce(&Hub) -> Parts + Send>;
 pub struct SinkFactory {
     pub kind: &'static str,
     pub always: bool,
+    pub asked: fn(&Setup) -> bool,
     pub sample: &'static str,
     pub build: fn(toml::Table, &Setup) -> Result<BuiltSink, BuildError>,
 }
@@ -379,6 +390,7 @@ impl SinkFactory {
         Self {
             kind: S::KIND,
             always: S::ALWAYS,
+            asked: S::is_asked_for,
             sample: S::SAMPLE,
             build: |table, setup| {
                 let sink = S::build(S::Config::deserialize(table)?, setup)?;

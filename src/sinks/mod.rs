@@ -3,7 +3,10 @@
 pub mod exec;
 pub mod http;
 pub mod jsonl;
+pub mod otlp;
 pub mod prometheus;
+pub mod remote_write;
+pub mod series;
 pub mod textfile;
 pub mod webhook;
 pub mod websocket;
@@ -15,6 +18,8 @@ use crate::plugin::SinkFactory;
 pub const SINKS: &[SinkFactory] = &[
     SinkFactory::of::<prometheus::Prometheus>(),
     SinkFactory::of::<websocket::WebSocket>(),
+    SinkFactory::of::<otlp::Otlp>(),
+    SinkFactory::of::<remote_write::RemoteWrite>(),
     SinkFactory::of::<jsonl::Jsonl>(),
     SinkFactory::of::<webhook::Webhook>(),
     SinkFactory::of::<exec::Exec>(),

@@ -11,6 +11,7 @@ mod connection;
 mod delivery;
 mod dictionary;
 mod estimates;
+mod instance;
 mod items;
 mod log;
 mod maintenance;
@@ -24,6 +25,7 @@ mod reprice;
 mod response;
 mod rollups;
 mod series;
+mod sums;
 mod totals;
 mod write;
 
@@ -39,6 +41,7 @@ pub use query::{
 };
 pub use read::{DayRow, Facts, ItemRow, Readers, UnpricedModel};
 pub use reprice::Repriced;
+pub use sums::SeriesSums;
 pub use write::{Committed, Store};
 
 /// What can go wrong with the history, by what the caller does about it.

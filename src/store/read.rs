@@ -120,7 +120,10 @@ impl Readers {
     }
 
     /// Runs what may take its time.
-    fn at_leisure<T>(&self, query: impl FnOnce(&mut Connection) -> Result<T, StoreError>) -> Result<T, StoreError> {
+    pub(super) fn at_leisure<T>(
+        &self,
+        query: impl FnOnce(&mut Connection) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
         self.lend(|reader| query(&mut reader.db))
     }
 

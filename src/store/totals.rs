@@ -35,23 +35,8 @@ pub(super) struct Series {
 impl Totals {
     /// Reads what is stored.
     pub(super) fn load(db: &Connection, now: UnixMillis) -> Result<Self, StoreError> {
-        let mut totals = Self { lifetime: Lifetime::load(db, now)?, ..Self::default() };
-        let mut statement = db.prepare(
-            "SELECT w.text, sidechain, requests, input, output, cache_write_5m, cache_write_1h, cache_read, searches,
-                 cost, unpriced_tokens, shown_requests, shown_input, shown_output, shown_cache_write_5m,
-                 shown_cache_write_1h, shown_cache_read, shown_searches, shown_cost, shown_unpriced_tokens
-             FROM series JOIN word w ON w.id = model",
-        )?;
-        let mut rows = statement.query([])?;
-        while let Some(row) = rows.next()? {
-            let mut numbers = [0; 18];
-            for (place, number) in numbers.iter_mut().enumerate() {
-                *number = row.get(place + 2)?;
-            }
-            let key = (row.get::<_, String>(0)?.into(), QuerySource::of(row.get(1)?));
-            let (exact, shown) = numbers.split_at(9);
-            totals.series.insert(key, Series { exact: tally(exact)?, shown: tally(shown)? });
-        }
+        let (lifetime, series) = (Lifetime::load(db, now)?, load_series(db)?);
+        let mut totals = Self { series, lifetime, ..Self::default() };
         totals.sessions =
             count(db.query_row("SELECT count(DISTINCT session) FROM session_day", [], |row| row.get(0))?)?;
         totals.sessions_shown =
@@ -76,6 +61,28 @@ impl Totals {
         }
         models
     }
+}
+
+/// Every series as it is stored.
+pub(super) fn load_series(db: &Connection) -> Result<BTreeMap<(Arc<str>, QuerySource), Series>, StoreError> {
+    let mut statement = db.prepare(
+        "SELECT w.text, sidechain, requests, input, output, cache_write_5m, cache_write_1h, cache_read, searches,
+             cost, unpriced_tokens, shown_requests, shown_input, shown_output, shown_cache_write_5m,
+             shown_cache_write_1h, shown_cache_read, shown_searches, shown_cost, shown_unpriced_tokens
+         FROM series JOIN word w ON w.id = model",
+    )?;
+    let mut rows = statement.query([])?;
+    let mut all = BTreeMap::new();
+    while let Some(row) = rows.next()? {
+        let mut numbers = [0; 18];
+        for (place, number) in numbers.iter_mut().enumerate() {
+            *number = row.get(place + 2)?;
+        }
+        let key = (row.get::<_, String>(0)?.into(), QuerySource::of(row.get(1)?));
+        let (exact, shown) = numbers.split_at(9);
+        all.insert(key, Series { exact: tally(exact)?, shown: tally(shown)? });
+    }
+    Ok(all)
 }
 
 /// Reads the nine columns of a sum, in the order in which every table has them.

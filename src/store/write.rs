@@ -29,6 +29,7 @@ pub struct Store {
     pub(super) pricer: Pricer,
     pub(super) words: Dictionary,
     pub(super) revision: u64,
+    instance: Arc<str>,
     sources: BTreeMap<String, SourceTotals>,
     last_event_at: Option<UnixMillis>,
     busy: u64,
@@ -67,6 +68,7 @@ impl Store {
             totals: Totals::load(&db, options.clock.now())?,
             pricer: Pricer::new(prices),
             words: Dictionary::default(),
+            instance: super::instance::instance(&db)?,
             sources: items::sources(&db)?,
             revision: count(meta(&db, "revision")?.unwrap_or(0))?,
             last_event_at: None,
@@ -188,6 +190,7 @@ impl Store {
         }
         let mut snapshot = Snapshot {
             revision: self.revision,
+            instance: Arc::clone(&self.instance),
             models,
             totals,
             sessions: self.totals.sessions,

@@ -70,6 +70,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("hub", &["event", "status", "clock"]),
     ("plugin", &["event", "hub", "clock", "merge", "status", "route"]),
     ("deliver", &["event", "plugin", "hub", "status", "clock", "store", "ingest"]),
+    ("backfill", &["event", "plugin", "hub", "clock", "platform", "store", "sinks"]),
     ("store", &["event", "merge", "pricing", "plugin", "hub", "status", "clock", "platform", "slow"]),
     ("ingest", &["event", "merge", "pricing", "plugin", "hub", "status", "clock", "store", "slow"]),
     ("sources", &["event", "merge", "plugin", "status", "clock", "platform", "hub"]),

@@ -145,7 +145,7 @@ pub fn verdict(answer: &Answer, now: UnixMillis) -> Outcome {
 }
 
 /// The beginning of an answer as a part of a sentence; control characters would reach a terminal.
-fn quote(body: &[u8]) -> String {
+pub fn quote(body: &[u8]) -> String {
     let text = String::from_utf8_lossy(body);
     let mut words: String =
         text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(LONGEST_QUOTE).collect::<String>();

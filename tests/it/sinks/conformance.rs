@@ -7,8 +7,11 @@ use claude_token_monitor::deliver::Configured;
 use claude_token_monitor::event::UnixMillis;
 use claude_token_monitor::plugin::{Setup, SinkFactory};
 use claude_token_monitor::sinks::SINKS;
-use serde_json::Value;
+use claude_token_monitor::sinks::remote_write::message::{TimeSeries, WriteRequest};
+use prost::Message as _;
+use serde_json::{Value, json};
 
+use super::otlp::records;
 use super::receiver::Receiver;
 use super::{ids, lines, wait_listed};
 use crate::house::TestHouse;
@@ -52,6 +55,10 @@ enum Proof {
     /// It is asked; there is nothing to see here.
     Asked,
     Posted,
+    /// Records of OTLP.
+    Records,
+    /// Samples of remote write, the last of which are the totals.
+    Samples,
     /// Lines in this file.
     Lines(&'static str),
     /// This file holds the totals.
@@ -67,11 +74,25 @@ fn section(kind: &str, receiver: &Receiver) -> (String, Proof) {
     match kind {
         "prometheus" | "websocket" => (String::new(), Proof::Asked),
         "webhook" => (format!("url = '{}'", receiver.url()), Proof::Posted),
+        "otlp" => {
+            let url = receiver.url();
+            (format!("logs_endpoint = '{url}'\nmetrics = false"), Proof::Records)
+        }
+        "remote_write" => (format!("url = '{}'", receiver.url()), Proof::Samples),
         "jsonl" => ("path = 'out.jsonl'".to_owned(), Proof::Lines("out.jsonl")),
         "exec" => (format!("command = ['/bin/sh', '-c', '''{PROGRAM}''']"), Proof::Lines("out.jsonl")),
         "textfile" => ("path = 'out.prom'\ninterval = '100ms'".to_owned(), Proof::Totals("out.prom")),
         kind => panic!("say here how a test runs {kind}"),
     }
+}
+
+/// Values of the main series of input tokens in a request of remote write.
+fn inputs(body: &[u8]) -> Vec<f64> {
+    let plain = snap::raw::Decoder::new().decompress_vec(body).unwrap();
+    let series = WriteRequest::decode(plain.as_slice()).unwrap().timeseries.into_iter();
+    let wanted = ["claude_code_token_usage_tokens_total", "input", "main"];
+    let wanted = |series: &TimeSeries| wanted.iter().all(|word| series.labels.iter().any(|label| label.value == *word));
+    series.filter(wanted).flat_map(|series| series.samples).map(|sample| sample.value).collect()
 }
 
 struct Sent<'a> {
@@ -85,7 +106,11 @@ impl Sent<'_> {
         match &self.proof {
             Proof::Posted => self.receiver.taken(),
             Proof::Lines(name) => lines(&self.house.path("home/.config/claude-token-monitor").join(name)),
-            Proof::Asked | Proof::Totals(_) => Vec::new(),
+            Proof::Records => {
+                let records = records(&self.receiver.accepted()).into_iter();
+                records.map(|(_, attributes)| json!({"id": attributes["usage.id"]})).collect()
+            }
+            Proof::Asked | Proof::Samples | Proof::Totals(_) => Vec::new(),
         }
     }
 
@@ -93,6 +118,15 @@ impl Sent<'_> {
     fn wait(&self, responses: usize, input: i64) {
         match &self.proof {
             Proof::Asked => {}
+            Proof::Samples => {
+                #[expect(clippy::cast_precision_loss, reason = "small numbers")]
+                let expected = input as f64;
+                eventually(&format!("{input} as a sample"), PATIENCE, || {
+                    let inputs =
+                        self.receiver.accepted().iter().flat_map(|seen| inputs(&seen.body)).reduce(f64::max)?;
+                    ((inputs - expected).abs() < 0.5).then_some(())
+                });
+            }
             Proof::Totals(name) => {
                 let path = self.house.path("home/.config/claude-token-monitor").join(name);
                 let ending =
@@ -114,8 +148,13 @@ fn every_sink_stops_in_time_and_goes_on_after_a_kill_and_a_rewrite() {
     for factory in SINKS {
         let receiver = Receiver::start();
         let (keys, proof) = section(factory.kind, &receiver);
-        let tracks = matches!(proof, Proof::Posted | Proof::Lines(_));
-        let start = if tracks { "start_from = 'beginning'\ninterval = '0s'\nbatch_max = 20\n" } else { "" };
+        let tracks = matches!(proof, Proof::Posted | Proof::Records | Proof::Lines(_));
+        let id = if factory.kind == "otlp" { "it.logs" } else { "it" };
+        let start = if tracks || matches!(proof, Proof::Samples) {
+            "start_from = 'beginning'\ninterval = '0s'\nbatch_max = 20\n"
+        } else {
+            ""
+        };
         let config = format!("[sinks.it]\ntype = '{}'\n{start}{keys}\n", factory.kind);
         let house = TestHouse::new().with_config(&config);
         let mut scribe = Scribe::new(house.claude());
@@ -135,7 +174,7 @@ fn every_sink_stops_in_time_and_goes_on_after_a_kill_and_a_rewrite() {
 
         // The transcript is rewritten whole, and read anew: nothing is new in that.
         if tracks {
-            wait_listed(&house, "it", "up to date", |row| row["lag_events"] == 0);
+            wait_listed(&house, id, "up to date", |row| row["lag_events"] == 0);
         }
         let before = sent.changes().len();
         let text = std::fs::read(scribe.file("a")).unwrap();

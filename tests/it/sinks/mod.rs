@@ -5,8 +5,12 @@ mod commands;
 mod conformance;
 mod examples;
 mod faults;
+mod grpc;
+mod otlp;
+mod otlp_ways;
 mod outage;
 pub(crate) mod receiver;
+mod samples;
 mod secured;
 
 use std::collections::BTreeSet;

@@ -49,6 +49,8 @@ pub(crate) enum Reply {
     Status(u16),
     /// With one more header.
     With(u16, &'static str, String),
+    /// With a body.
+    Body(u16, Vec<u8>),
     /// Close the connection in the middle of an answer.
     Cut,
     /// Never answer.
@@ -130,6 +132,11 @@ impl Receiver {
         lock(&self.shared.seen).iter().map(|(seen, _)| seen.clone()).collect()
     }
 
+    /// Every request that was taken.
+    pub(crate) fn accepted(&self) -> Vec<Seen> {
+        lock(&self.shared.seen).iter().filter(|(_, taken)| *taken).map(|(seen, _)| seen.clone()).collect()
+    }
+
     /// The changes of every request that was taken, in the order of their coming.
     pub(crate) fn taken(&self) -> Vec<Value> {
         lock(&self.shared.seen).iter().filter(|(_, taken)| *taken).flat_map(|(seen, _)| seen.changes()).collect()
@@ -156,12 +163,16 @@ fn converse(stream: TcpStream, shared: &Shared) -> std::io::Result<()> {
     loop {
         let Some(seen) = read(&mut reader)? else { return Ok(()) };
         let reply = lock(&shared.behaviour)(&seen);
-        let taken = matches!(reply, Reply::Status(200..=299));
+        let taken = matches!(reply, Reply::Status(200..=299) | Reply::Body(200..=299, _));
         lock(&shared.seen).push((seen, taken));
         match reply {
             Reply::Status(status) => write!(writer, "HTTP/1.1 {status} X\r\ncontent-length: 0\r\n\r\n")?,
             Reply::With(status, name, value) => {
                 write!(writer, "HTTP/1.1 {status} X\r\n{name}: {value}\r\ncontent-length: 0\r\n\r\n")?;
+            }
+            Reply::Body(status, body) => {
+                write!(writer, "HTTP/1.1 {status} X\r\ncontent-length: {}\r\n\r\n", body.len())?;
+                writer.write_all(&body)?;
             }
             Reply::Cut => {
                 write!(writer, "HTTP/1.1 200 X\r\ncontent-le")?;
