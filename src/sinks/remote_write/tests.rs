@@ -103,6 +103,22 @@ fn counters_never_fall_and_corrections_add_the_difference() {
 }
 
 #[test]
+fn a_beat_whose_answer_was_lost_has_used_its_time() {
+    let mut counters = Counters::default();
+    let history = Before(Sums::new());
+    outputs(&mut counters, &[new(1, 10_000, 5)], &history, false);
+    let snapshot = Arc::new(Snapshot { revision: 1, ..Snapshot::default() });
+    let now = UnixMillis(90_000);
+    let batch = Batch { after: 1, until: 1, changes: &[], snapshot: &snapshot, replay: false, now, history: &history };
+    let target = target("").unwrap();
+    let mut pen = Pen { target: &target, instance: "i", costs: true, series: Series::default() };
+    let mut copy = counters.clone();
+    copy.beat(&batch, &mut pen);
+    counters.used(&copy);
+    assert_eq!(outputs(&mut counters, &[new(2, 20_000, 1)], &history, false), [(90_001, 6.0)]);
+}
+
+#[test]
 fn a_restart_goes_on_and_a_replay_goes_back() {
     let mut counters = Counters::default();
     outputs(&mut counters, &[new(1, 50_000, 5)], &Before(Sums::new()), false);
