@@ -97,6 +97,8 @@ impl From<rusqlite::Error> for StoreError {
             Some(
                 Code::DatabaseBusy
                 | Code::DatabaseLocked
+                // Somebody keeps the locks of the write-ahead log for longer than SQLite waits.
+                | Code::FileLockingProtocolFailed
                 | Code::DiskFull
                 | Code::ReadOnly
                 | Code::SystemIoFailure

@@ -740,3 +740,17 @@ proptest! {
         sums_agree(&store);
     }
 }
+
+#[test]
+fn what_others_hold_passes_and_what_is_wrong_does_not() {
+    fn check(code: i32, passing: bool) {
+        let error = rusqlite::Error::SqliteFailure(rusqlite::ffi::Error::new(code), None);
+        assert_eq!(StoreError::from(error).is_passing(), passing, "{code}");
+    }
+    for code in [rusqlite::ffi::SQLITE_BUSY, rusqlite::ffi::SQLITE_PROTOCOL, rusqlite::ffi::SQLITE_FULL] {
+        check(code, true);
+    }
+    for code in [rusqlite::ffi::SQLITE_CORRUPT, rusqlite::ffi::SQLITE_CONSTRAINT, rusqlite::ffi::SQLITE_MISUSE] {
+        check(code, false);
+    }
+}

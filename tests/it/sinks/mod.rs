@@ -1,5 +1,6 @@
 //! Sinks: one contract that each of them keeps, and what their runner does when the other side fails.
 
+mod backfill;
 mod budgets;
 mod commands;
 mod conformance;
