@@ -25,8 +25,9 @@ pub(crate) fn measure(million: &Corpus, place: &Run, report: &mut Report) {
     run(small.ours(&short.root, &["ingest"]));
     let (_small_server, small_address) = small.serve(&short.root);
     let (server, address) = place.serve(&million.root);
-    for path in paths(&address) {
-        let few = ask(&small_address, &path, CLIENTS, ASKED, BETWEEN);
+    // The same questions, each about a session that is there.
+    for (path, small_path) in paths(&address).into_iter().zip(paths(&small_address)) {
+        let few = ask(&small_address, &small_path, CLIENTS, ASKED, BETWEEN);
         let many = ask(&address, &path, CLIENTS, ASKED, BETWEEN);
         let what = format!("`{path}` for {CLIENTS} clients at {} responses", million.responses);
         report.note(&format!("{what}, median"), milliseconds(median(&many)));
