@@ -317,6 +317,25 @@ impl Tally {
         self.unpriced_tokens += unpriced_tokens;
     }
 
+    /// What is left of this sum without a part of it; `None`: that is no part of it.
+    #[must_use]
+    pub fn less(&self, part: &Self) -> Option<Self> {
+        let Self { tokens, requests, searches, cost, unpriced_tokens } = part;
+        Some(Self {
+            tokens: TokenCounts {
+                input: self.tokens.input.checked_sub(tokens.input)?,
+                output: self.tokens.output.checked_sub(tokens.output)?,
+                cache_write_5m: self.tokens.cache_write_5m.checked_sub(tokens.cache_write_5m)?,
+                cache_write_1h: self.tokens.cache_write_1h.checked_sub(tokens.cache_write_1h)?,
+                cache_read: self.tokens.cache_read.checked_sub(tokens.cache_read)?,
+            },
+            requests: self.requests.checked_sub(*requests)?,
+            searches: self.searches.checked_sub(*searches)?,
+            cost: PicoUsd(self.cost.0.checked_sub(cost.0)?),
+            unpriced_tokens: self.unpriced_tokens.checked_sub(*unpriced_tokens)?,
+        })
+    }
+
     /// The share of reusable prompt tokens that came out of a cache: reads / (reads + uncached input), 0 to 1. Cache
     /// writes are left out, as in the design this project grew from; see `docs/counting.md`.
     #[expect(clippy::cast_precision_loss, reason = "a ratio for display")]

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use claude_token_monitor::event::UnixMillis;
 use claude_token_monitor::pricing::PriceTable;
 use claude_token_monitor::store::{
-    BlockOptions, Dimension, Filter, GroupOrder, Order, Place, Readers, SessionOrder, Span,
+    BlockOptions, Dimension, Filter, GroupOrder, Order, Place, Readers, SessionOrder, Span, Split,
 };
 use jiff::tz::TimeZone;
 
@@ -93,15 +93,15 @@ fn trends(about: &About) -> Vec<Question<'_>> {
         let zone = TimeZone::get(zone).unwrap();
         question(what, move |readers| readers.week(*month, all, &zone).unwrap())
     };
-    let (model, project) = (Some(Dimension::Model), Some(Dimension::Project));
+    let (model, project) = (Split::By(Dimension::Model), Split::By(Dimension::Project));
     vec![
-        trend("30 days by day, UTC", cut(DAY, 30, 0), None),
-        trend("30 days by day, New York", cut(DAY, 30, 5 * HOUR), None),
+        trend("30 days by day, UTC", cut(DAY, 30, 0), Split::Nothing),
+        trend("30 days by day, New York", cut(DAY, 30, 5 * HOUR), Split::Nothing),
         trend("30 days by day and project, New York", cut(DAY, 30, 5 * HOUR), project),
-        trend("30 days by hour", cut(HOUR, 720, 0), None),
+        trend("30 days by hour", cut(HOUR, 720, 0), Split::Nothing),
         trend("30 days by hour and model", cut(HOUR, 720, 0), model),
         trend("30 days by hour and project", cut(HOUR, 720, 0), project),
-        trend("ten years by day, New York", cut(DAY, 3_650, 5 * HOUR), None),
+        trend("ten years by day, New York", cut(DAY, 3_650, 5 * HOUR), Split::Nothing),
         week("hours of the week of 30 days, New York", "America/New_York"),
         week("hours of the week of 30 days, Kathmandu", "Asia/Kathmandu"),
         question("windows of 30 days", |readers| {

@@ -88,14 +88,6 @@ fn serve_counted(
         let listener = tokio::net::TcpListener::from_std(listener).context("taking over the listener")?;
         let tls = web.tls.clone();
         let scheme = if tls.is_some() { "https" } else { "http" };
-        let state = WebState::new(
-            counting.hub.clone(),
-            counting.readers.clone(),
-            clock.clone(),
-            Arc::clone(&counting.prices),
-            web,
-        );
-        let open = !state.auth.is_on();
         let renewing = tls.map(|tls| tokio::spawn(renew(tls, stop.clone())));
         let house = House {
             hub: counting.hub.clone(),
@@ -105,7 +97,15 @@ fn serve_counted(
             stop: stop.clone(),
         };
         let mut sinks = deliver::start(sinks, &house).context("starting the sinks")?;
-        let state = state.with_control(sinks.control.clone());
+        let state = WebState::new(
+            counting.hub.clone(),
+            counting.readers.clone(),
+            clock.clone(),
+            Arc::clone(&counting.prices),
+            web,
+            Some(sinks.control.clone()),
+        );
+        let open = !state.auth.is_on();
         let server = tokio::spawn(web::serve(listener, state, std::mem::take(&mut sinks.routes), stop.clone()));
         tracing::info!("listening on {scheme}://{bound}");
         if settings.native_telemetry {

@@ -37,7 +37,7 @@ pub use open::{OpenOptions, Opened};
 pub use query::{
     AgentRow, Block, BlockOptions, Blocks, Bucket, BucketRow, Buckets, Costs, Cursor, Dimension, Estimated, Filter,
     Gap, Group, GroupOrder, History, HistoryRow, Order, Overview, Place, ProjectRow, RawRows, SessionDetail,
-    SessionOrder, SessionPage, SessionRow, Span, Sums, WeekRow, WhatIf, Window,
+    SessionOrder, SessionPage, SessionRow, Span, Split, Sums, WeekRow, WhatIf, Window,
 };
 pub use read::{DayRow, Facts, ItemRow, Readers, UnpricedModel};
 pub use reprice::Repriced;

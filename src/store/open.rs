@@ -26,6 +26,7 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/0003_dimensions.sql"),
     include_str!("migrations/0004_deliveries.sql"),
     include_str!("migrations/0005_series.sql"),
+    include_str!("migrations/0006_whole_sums.sql"),
 ];
 
 /// How long the pages of a file are checked before it is used; the rest is checked while it is in use.

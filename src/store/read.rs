@@ -12,7 +12,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::connection::{check_pages, harden, meta};
 use super::dictionary::Dictionary;
-use super::query::{Dimension, Filter, GroupOrder, Span};
+use super::query::{Dimension, Filter, GroupOrder, Span, Split};
 use super::{StoreError, count, estimates, items, log};
 use crate::event::{Change, Tally, UnixMillis};
 use crate::plugin::Checkpoint;
@@ -192,16 +192,15 @@ impl Readers {
             let midnight = date.to_zoned(zone.clone()).map_err(|error| range(&error))?;
             bounds.push(UnixMillis(midnight.timestamp().as_millisecond()));
         }
-        let buckets = self.trend(&bounds, &Filter::default(), Some(Dimension::Model))?;
+        let buckets = self.trend(&bounds, &Filter::default(), Split::By(Dimension::Model))?;
         self.with(|db| {
             let coverage = estimates::coverage(db)?;
             let mut days = Vec::new();
             for (date, bucket) in dates.into_iter().zip(buckets) {
                 let partial = !coverage.iter().any(|(from, to)| *from <= bucket.from.0 && bucket.to.0 <= *to);
-                let tally = bucket.sums.tally;
+                let tally = bucket.tally;
                 let estimate = if partial { estimates::of_day(db, date, &tally)? } else { None };
-                let by_model = bucket.groups.into_iter().map(|(model, sums)| (model, sums.tally)).collect();
-                days.push(DayRow { date, tally, by_model, estimate, partial });
+                days.push(DayRow { date, tally, by_model: bucket.groups, estimate, partial });
             }
             Ok(days)
         })

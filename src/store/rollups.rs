@@ -1,8 +1,9 @@
 //! The tables of sums by time: what tells responses apart there, and how a transaction's differences get in.
 //!
-//! There are two families. The full one keeps everything that a question can filter or group by, in quarter hours and
-//! UTC days; the other one keeps what money needs, in hours and UTC days, and stays small however many sessions there
-//! are. The coarser tables are always what summing the quarter hours gives; `db check` compares them.
+//! There are three families. The full one keeps everything that a question can filter or group by, in quarter hours and
+//! UTC days; another one keeps what money needs, in hours and UTC days, and stays small however many sessions there are;
+//! the last one keeps the whole alone. All of them are always what summing the full quarter hours gives; `db check`
+//! compares them.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -57,9 +58,16 @@ pub(super) const QUARTERS: Level = Level { table: "rollup", unit: "quarter", wid
 pub(super) const DAYS: Level = Level { table: "rollup_day", unit: "day", width: 96 * QUARTER, from: dim::SESSION };
 pub(super) const MODEL_HOURS: Level = Level { table: "model_hour", unit: "hour", width: 4 * QUARTER, from: dim::MODEL };
 pub(super) const MODEL_DAYS: Level = Level { table: "model_day", unit: "day", width: 96 * QUARTER, from: dim::MODEL };
+pub(super) const SUM_QUARTERS: Level =
+    Level { table: "sum_quarter", unit: "quarter", width: QUARTER, from: NO_DIMENSION };
+pub(super) const SUM_HOURS: Level = Level { table: "sum_hour", unit: "hour", width: 4 * QUARTER, from: NO_DIMENSION };
+pub(super) const SUM_DAYS: Level = Level { table: "sum_day", unit: "day", width: 96 * QUARTER, from: NO_DIMENSION };
+
+/// After the last of [`DIMENSIONS`].
+const NO_DIMENSION: usize = DIMENSIONS.len();
 
 /// Every table, the one that the others are sums of first.
-pub(super) const LEVELS: [Level; 4] = [QUARTERS, DAYS, MODEL_HOURS, MODEL_DAYS];
+pub(super) const LEVELS: [Level; 7] = [QUARTERS, DAYS, MODEL_HOURS, MODEL_DAYS, SUM_QUARTERS, SUM_HOURS, SUM_DAYS];
 
 impl Level {
     /// The columns of its key, its time first.
@@ -163,10 +171,10 @@ pub(super) fn differences(db: &Connection) -> Result<u64, StoreError> {
         let columns = level.key_columns();
         let quarters = level.width / QUARTER;
         let unit = format!("(quarter - ((quarter % {quarters}) + {quarters}) % {quarters}) / {quarters}");
-        let names = columns.iter().skip(1).copied().collect::<Vec<_>>().join(", ");
+        let key = [unit.as_str()].into_iter().chain(columns.iter().skip(1).copied()).collect::<Vec<_>>().join(", ");
         let sums = SUMS.split(", ").map(|sum| format!("sum({sum})")).collect::<Vec<_>>().join(", ");
         let (ours, from) = (format!("SELECT {}, {SUMS} FROM {}", columns.join(", "), level.table), QUARTERS.table);
-        let theirs = format!("SELECT {unit}, {names}, {sums} FROM {from} GROUP BY {unit}, {names}");
+        let theirs = format!("SELECT {key}, {sums} FROM {from} GROUP BY {key}");
         let rows: i64 = db.query_row(
             &format!(
                 "SELECT (SELECT count(*) FROM (SELECT * FROM ({ours}) EXCEPT SELECT * FROM ({theirs})))

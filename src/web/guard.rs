@@ -106,8 +106,8 @@ impl Gate {
 
     /// Whether a request came under the public address, and that is an encrypted one.
     pub fn is_public_https(&self, headers: &HeaderMap) -> bool {
-        let asked = single(headers, &header::HOST).and_then(Authority::parse);
-        self.public.as_ref().is_some_and(|site| site.https && asked.is_some_and(|asked| site.is_at(&asked)))
+        let asked = || single(headers, &header::HOST).and_then(Authority::parse);
+        self.public.as_ref().is_some_and(|site| site.https && asked().is_some_and(|asked| site.is_at(&asked)))
     }
 
     /// Whether a request names this machine as seen from itself, where other programs have servers of their own.

@@ -30,6 +30,7 @@ const TRANSPORT_SECURITY: &str = "max-age=31536000";
 /// with a host that is ours alone, and shall never do otherwise again. On this machine that would lock out the servers of
 /// other programs.
 pub fn secure(headers: &mut HeaderMap, encrypted: bool) {
+    headers.reserve(SECURITY.len() + 2);
     if encrypted {
         headers.insert(header::STRICT_TRANSPORT_SECURITY, HeaderValue::from_static(TRANSPORT_SECURITY));
     }

@@ -22,6 +22,7 @@ pub mod stall;
 mod tests;
 pub mod tls;
 
+use std::ops::Deref;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -93,49 +94,61 @@ impl Default for WebSettings {
     }
 }
 
-/// What handlers work with. Cheap to clone.
+/// What handlers work with. Cheap to clone: every request does.
 #[derive(Clone)]
-pub struct WebState {
+pub struct WebState(Arc<Shared>);
+
+impl Deref for WebState {
+    type Target = Shared;
+
+    fn deref(&self) -> &Shared {
+        &self.0
+    }
+}
+
+/// What a [`WebState`] gives access to.
+pub struct Shared {
     pub hub: Hub,
     pub readers: Readers,
     pub clock: Clock,
     pub settings: Arc<WebSettings>,
     /// What responses cost, for what-if questions and for whoever wants to see the table.
     pub prices: Arc<PriceTable>,
-    pub answers: Arc<Answers>,
+    pub answers: Answers,
     /// What can be told to sinks; none where no sink runs.
     pub control: Option<Control>,
     /// Places for exports.
     pub exports: Arc<Semaphore>,
     pub auth: Arc<Auth>,
-    history: Arc<HistoryCache>,
+    history: HistoryCache,
     started: Instant,
 }
 
 impl WebState {
-    pub fn new(hub: Hub, readers: Readers, clock: Clock, prices: Arc<PriceTable>, settings: Arc<WebSettings>) -> Self {
+    /// `control` lets somebody tell sinks what to do.
+    pub fn new(
+        hub: Hub,
+        readers: Readers,
+        clock: Clock,
+        prices: Arc<PriceTable>,
+        settings: Arc<WebSettings>,
+        control: Option<Control>,
+    ) -> Self {
         let auth = Arc::new(Auth::new(&settings.auth, clock.clone()));
-        let (answers, history) = (Arc::default(), Arc::default());
         let exports = Arc::new(Semaphore::new(api::export::AT_ONCE));
-        Self {
+        Self(Arc::new(Shared {
             hub,
             readers,
             clock,
             settings,
             prices,
-            answers,
-            control: None,
+            answers: Answers::default(),
+            control,
             exports,
             auth,
-            history,
+            history: HistoryCache::default(),
             started: Instant::now(),
-        }
-    }
-
-    /// Lets somebody tell sinks what to do.
-    #[must_use]
-    pub fn with_control(self, control: Control) -> Self {
-        Self { control: Some(control), ..self }
+        }))
     }
 
     fn health(&self) -> Health {

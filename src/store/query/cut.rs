@@ -16,7 +16,8 @@ use super::filter::Resolved;
 use crate::event::TokenCounts;
 use crate::store::dictionary::Dictionary;
 use crate::store::rollups::{
-    DAYS, DIMENSIONS, Key, Level, MODEL_DAYS, MODEL_HOURS, QUARTER, QUARTERS, SUMS, dim, size,
+    DAYS, DIMENSIONS, Key, Level, MODEL_DAYS, MODEL_HOURS, QUARTER, QUARTERS, SUM_DAYS, SUM_HOURS, SUM_QUARTERS, SUMS,
+    dim, size,
 };
 use crate::store::{StoreError, count};
 
@@ -64,13 +65,18 @@ pub(super) fn cut(
     let [coarsest, finer @ ..] = levels else { return Ok(buckets) };
     scan.level(coarsest, &bounds.iter().map(|at| rounded(*at, coarsest)).collect::<Vec<_>>(), &mut buckets)?;
     for (place, at) in bounds.iter().enumerate() {
-        let part = scan.up_to(*at, coarsest, finer)?;
-        for (key, parts) in part {
-            if let Some(before) = place.checked_sub(1) {
+        // Bounds outside of what there is have all become its ends, and nothing lies between those.
+        let before = place.checked_sub(1).filter(|before| bounds[*before] != *at);
+        let after = Some(place).filter(|_| bounds.get(place + 1).is_some_and(|next| next != at));
+        if before.is_none() && after.is_none() {
+            continue;
+        }
+        for (key, parts) in scan.up_to(*at, coarsest, finer)? {
+            if let Some(before) = before {
                 add(&mut buckets[before], key, &parts, 1);
             }
-            if let Some(after) = buckets.get_mut(place) {
-                add(after, key, &parts, -1);
+            if let Some(after) = after {
+                add(&mut buckets[after], key, &parts, -1);
             }
         }
     }
@@ -118,7 +124,11 @@ fn clipped(db: &Connection, bounds: &[i64], filter: &Resolved) -> Result<Option<
 /// The tables that can answer, the coarsest first.
 fn levels(filter: &Resolved, by: By<'_>) -> Vec<Level> {
     let from = by.iter().copied().min().unwrap_or(DIMENSIONS.len()).min(filter.from());
-    if from >= dim::MODEL { vec![MODEL_DAYS, MODEL_HOURS, QUARTERS] } else { vec![DAYS, QUARTERS] }
+    match from {
+        from if from == DIMENSIONS.len() => vec![SUM_DAYS, SUM_HOURS, SUM_QUARTERS],
+        dim::MODEL.. => vec![MODEL_DAYS, MODEL_HOURS, QUARTERS],
+        _ => vec![DAYS, QUARTERS],
+    }
 }
 
 /// The place of the table to begin with: the coarsest one that fits the distance between bounds. Where no bound has to
@@ -207,11 +217,21 @@ impl Scan<'_> {
     }
 
     fn level_sql(&self, level: &Level, in_order: bool) -> String {
-        let unit = level.unit;
-        let columns: Vec<_> = self.by.iter().map(|place| DIMENSIONS[*place]).chain([SUMS]).collect();
-        let (columns, table, filter) = (columns.join(", "), level.table, self.filter.on_sums());
-        let order = if in_order { format!(" ORDER BY {unit}") } else { String::new() };
-        format!("SELECT {unit}, {columns} FROM {table} WHERE {unit} >= ?1 AND {unit} < ?2{filter}{order}")
+        let (table, unit, mut filter) = (level.table, level.unit, self.filter.on_sums());
+        if let Some(sessions) = self.filter.on_days_of_sessions().filter(|_| *level == DAYS) {
+            filter += &sessions;
+        }
+        let told_apart: Vec<_> = [unit].into_iter().chain(self.by.iter().map(|place| DIMENSIONS[*place])).collect();
+        let columns = told_apart.join(", ");
+        let key = level.key_columns();
+        // Rows that are next to each other in the table are summed up there, which costs less than handing them over.
+        let (sums, order) = if key.len() > told_apart.len() && key.starts_with(&told_apart) {
+            let sums: Vec<_> = SUMS.split(", ").map(|sum| format!("sum({sum})")).collect();
+            (sums.join(", "), format!(" GROUP BY {columns} ORDER BY {columns}"))
+        } else {
+            (SUMS.to_owned(), if in_order { format!(" ORDER BY {unit}") } else { String::new() })
+        };
+        format!("SELECT {columns}, {sums} FROM {table} WHERE {unit} >= ?1 AND {unit} < ?2{filter}{order}")
     }
 
     /// Takes away the responses between an instant and the end of its quarter.

@@ -89,6 +89,13 @@ impl Resolved {
         self.conditions(|place| DIMENSIONS[place])
     }
 
+    /// The days on which the sessions that are asked for have anything, as a further condition on the sums of days: they
+    /// are in the order of their days, so that a session without them is looked for on every day.
+    pub(super) fn on_days_of_sessions(&self) -> Option<String> {
+        let sessions = list(self.sets[dim::SESSION].as_ref()?);
+        Some(format!(" AND (day, session) IN (SELECT day, session FROM session_day WHERE session IN ({sessions}))"))
+    }
+
     /// As conditions on `response`.
     pub(super) fn on_responses(&self) -> String {
         self.conditions(|place| if place == dim::SIDECHAIN { "((flags >> 16) & 1)" } else { DIMENSIONS[place] })
@@ -98,13 +105,16 @@ impl Resolved {
         let mut sql = String::new();
         for (place, ids) in self.sets.iter().enumerate() {
             if let Some(ids) = ids {
-                let list = ids.iter().map(i64::to_string).collect::<Vec<_>>().join(", ");
                 // Writing into a string cannot fail.
-                write!(sql, " AND {} IN ({list})", column(place)).unwrap_or_default();
+                write!(sql, " AND {} IN ({})", column(place), list(ids)).unwrap_or_default();
             }
         }
         sql
     }
+}
+
+fn list(ids: &[i64]) -> String {
+    ids.iter().map(i64::to_string).collect::<Vec<_>>().join(", ")
 }
 
 /// The numbers of those names that are known.

@@ -4,6 +4,7 @@
 //! the rollups ([`cut`]), so retention changes none of them; rows are responses, so it removes them. Nothing here knows
 //! of HTTP, JSON or a query string.
 
+mod agents;
 mod blocks;
 mod cut;
 mod estimate;
@@ -17,13 +18,14 @@ mod walk;
 
 use std::sync::Arc;
 
+pub use agents::AgentRow;
 pub use blocks::{Block, BlockOptions, Blocks, Gap, Window};
 pub use estimate::{Estimated, WhatIf};
 pub use export::{BucketRow, Buckets, RawRows};
 pub use groups::{Dimension, Group, GroupOrder, Overview, ProjectRow};
 pub use history::{Cursor, History, HistoryRow, Order, Place};
-pub use sessions::{AgentRow, SessionDetail, SessionOrder, SessionPage, SessionRow};
-pub use trend::{Bucket, WeekRow};
+pub use sessions::{SessionDetail, SessionOrder, SessionPage, SessionRow};
+pub use trend::{Bucket, Split, WeekRow};
 
 use super::dictionary::Dictionary;
 use super::rollups::{Key, dim};

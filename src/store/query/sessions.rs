@@ -1,19 +1,20 @@
 //! Sessions: lists of them, and one with everything that is known of it.
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension};
 
+use super::agents::AgentRow;
 use super::cut::{Cells, between};
 use super::filter::Resolved;
 use super::walk::Ends;
 use super::{Filter, Group, Span, Sums, sums};
-use crate::event::{Tally, TokenCounts, UnixMillis};
+use crate::event::{Tally, UnixMillis};
+use crate::store::StoreError;
 use crate::store::dictionary::Dictionary;
 use crate::store::read::Readers;
 use crate::store::rollups::{DAYS, dim};
-use crate::store::{StoreError, count};
 
 /// The greatest first.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -61,15 +62,6 @@ pub struct SessionDetail {
     pub models: Vec<Group>,
     /// The main thread has no agent. Of responses that still have their detail.
     pub agents: Vec<AgentRow>,
-}
-
-/// One agent of a session.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AgentRow {
-    pub agent: Option<Arc<str>>,
-    pub first_at: UnixMillis,
-    pub last_at: UnixMillis,
-    pub tally: Tally,
 }
 
 /// A session while its place in the order is looked for.
@@ -122,7 +114,7 @@ impl Readers {
                 models.push(Group { name: Some(words.word(db, id)?), sums });
             }
             models.sort_by(|a, b| b.sums.tally.cost.cmp(&a.sums.tally.cost).then_with(|| a.name.cmp(&b.name)));
-            let agents = agents(db, words, found.first().map_or(0, |found| found.id))?;
+            let agents = super::agents::of_session(db, words, &row, found.first().map_or(0, |found| found.id))?;
             Ok(Some(SessionDetail { row, models, agents }))
         })
     }
@@ -261,38 +253,4 @@ struct Gathered {
     projects: BTreeSet<Arc<str>>,
     branches: BTreeSet<Arc<str>>,
     models: BTreeSet<Arc<str>>,
-}
-
-/// The agents of a session, the first one first.
-pub(super) fn agents(db: &Connection, words: &mut Dictionary, session: i64) -> Result<Vec<AgentRow>, StoreError> {
-    let mut statement = db.prepare_cached(
-        "SELECT coalesce(agent, 0), coalesce(card, 0), min(at), max(at), count(*), sum(input), sum(output),
-             sum(cache_write_5m), sum(cache_write_1h), sum(cache_read), coalesce(sum(searches), 0)
-         FROM response WHERE session = ?1 GROUP BY 1, 2",
-    )?;
-    let mut rows = statement.query([session])?;
-    let mut agents: BTreeMap<i64, AgentRow> = BTreeMap::new();
-    while let Some(row) = rows.next()? {
-        let number = |column| row.get(column).map_err(StoreError::from).and_then(count);
-        let tokens = TokenCounts {
-            input: number(5)?,
-            output: number(6)?,
-            cache_write_5m: number(7)?,
-            cache_write_1h: number(8)?,
-            cache_read: number(9)?,
-        };
-        let (id, card): (i64, i64) = (row.get(0)?, row.get(1)?);
-        let searches = number(10)?;
-        let cost = words.cost(db, Some(card).filter(|card| *card != 0), tokens, searches)?;
-        let tally = Tally { requests: number(4)?, ..Tally::of(tokens, searches, cost) };
-        let (first_at, last_at) = (UnixMillis(row.get(2)?), UnixMillis(row.get(3)?));
-        let agent = words.maybe_word(db, Some(id).filter(|id| *id != 0))?;
-        let known = agents.entry(id).or_insert(AgentRow { agent, first_at, last_at, tally: Tally::default() });
-        known.first_at = known.first_at.min(first_at);
-        known.last_at = known.last_at.max(last_at);
-        known.tally.add(&tally);
-    }
-    let mut agents: Vec<AgentRow> = agents.into_values().collect();
-    agents.sort_by(|a, b| a.first_at.cmp(&b.first_at).then_with(|| a.agent.cmp(&b.agent)));
-    Ok(agents)
 }

@@ -92,7 +92,11 @@ fn no_question_looks_at_every_response() {
             }),
             20,
         ),
-        ("a session's agents", steps(db, |db, words| super::sessions::agents(db, words, 1)), 50),
+        (
+            "a session's agents",
+            steps(db, |db, words| super::agents::counted(db, words, 1, " AND agent IS NOT NULL")),
+            50,
+        ),
     ] {
         assert!(taken * share < scan, "{what} took {taken} of {scan}");
     }

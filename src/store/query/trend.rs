@@ -9,22 +9,34 @@ use jiff::tz::TimeZone;
 use super::cut::cut;
 use super::filter::Resolved;
 use super::groups::{Dimension, folded};
-use super::{Filter, Span, Sums};
-use crate::event::UnixMillis;
+use super::{Costs, Filter, Span, tally};
+use crate::event::{Tally, UnixMillis};
 use crate::store::StoreError;
 use crate::store::read::Readers;
+use crate::store::rollups::dim;
 
 /// The most buckets of one question: ten years of days or a year of hours, and then some.
 const BUCKETS: usize = 20_000;
+
+/// What a trend tells apart beside time. The less it is, the faster.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Split {
+    Nothing,
+    /// What each kind of token costs.
+    Costs,
+    By(Dimension),
+}
 
 /// One bucket of a trend.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Bucket {
     pub from: UnixMillis,
     pub to: UnixMillis,
-    pub sums: Sums,
-    /// By what was asked for; empty if nothing was. The name is empty where there is none.
-    pub groups: BTreeMap<Arc<str>, Sums>,
+    pub tally: Tally,
+    /// With [`Split::Costs`].
+    pub costs: Option<Costs>,
+    /// With [`Split::By`]. The name is empty where there is none.
+    pub groups: BTreeMap<Arc<str>, Tally>,
 }
 
 /// An hour of the week, and what fell into it.
@@ -34,35 +46,41 @@ pub struct WeekRow {
     pub weekday: i8,
     /// 0 to 23.
     pub hour: i8,
-    pub sums: Sums,
+    pub tally: Tally,
 }
 
 impl Readers {
     /// The sums between each bound and the next: one bucket fewer than there are bounds. Bounds have to be in order; cut
     /// them in the zone of whoever asks, then days of 23 and 25 hours come by themselves.
-    pub fn trend(
-        &self,
-        bounds: &[UnixMillis],
-        filter: &Filter,
-        by: Option<Dimension>,
-    ) -> Result<Vec<Bucket>, StoreError> {
+    pub fn trend(&self, bounds: &[UnixMillis], filter: &Filter, split: Split) -> Result<Vec<Bucket>, StoreError> {
         if bounds.len() > BUCKETS || !bounds.is_sorted() {
             return Err(StoreError::Range(format!("{} bounds of a trend, or not in order", bounds.len())));
         }
         self.ask(|db, words| {
-            let frames = bounds.windows(2).map(|pair| Bucket { from: pair[0], to: pair[1], ..Bucket::default() });
+            let costs = (split == Split::Costs).then(Costs::default);
+            let frames =
+                bounds.windows(2).map(|pair| Bucket { from: pair[0], to: pair[1], costs, ..Bucket::default() });
             let mut buckets: Vec<Bucket> = frames.collect();
             let Some(filter) = Resolved::of(db, filter)? else { return Ok(buckets) };
             let instants: Vec<i64> = bounds.iter().map(|bound| bound.0).collect();
-            let card = crate::store::rollups::dim::CARD;
-            let dimensions: Vec<usize> = by.map(Dimension::place).into_iter().chain([card]).collect();
-            let cells = cut(db, words, &instants, &filter, &dimensions)?;
+            let by = match split {
+                Split::Nothing => vec![],
+                Split::Costs => vec![dim::CARD],
+                Split::By(dimension) => vec![dimension.place()],
+            };
+            let cells = cut(db, words, &instants, &filter, &by)?;
             for (bucket, cells) in buckets.iter_mut().zip(&cells) {
-                for (id, sums) in folded(db, words, cells, by.map_or(card, Dimension::place))? {
-                    bucket.sums.add(&sums);
-                    if let Some(by) = by {
-                        let name = by.name(db, words, id)?.unwrap_or_else(|| "".into());
-                        bucket.groups.entry(name).or_default().add(&sums);
+                for (key, parts) in cells {
+                    let tally = tally(parts)?;
+                    bucket.tally.add(&tally);
+                    if let Split::By(dimension) = split {
+                        let name = dimension.name(db, words, key[dimension.place()])?.unwrap_or_else(|| "".into());
+                        bucket.groups.entry(name).or_default().add(&tally);
+                    }
+                }
+                if let Some(costs) = &mut bucket.costs {
+                    for sums in folded(db, words, cells, dim::CARD)?.values() {
+                        costs.add(&sums.costs);
                     }
                 }
             }
@@ -74,17 +92,17 @@ impl Readers {
     pub fn week(&self, span: Span, filter: &Filter, zone: &TimeZone) -> Result<Vec<WeekRow>, StoreError> {
         let clock = (1..=7_i8).flat_map(|weekday| (0..24_i8).map(move |hour| (weekday, hour)));
         let mut week: Vec<WeekRow> =
-            clock.map(|(weekday, hour)| WeekRow { weekday, hour, sums: Sums::default() }).collect();
+            clock.map(|(weekday, hour)| WeekRow { weekday, hour, tally: Tally::default() }).collect();
         let Some(span) = self.ask(|db, _| super::walk::occupied(db, span))? else { return Ok(week) };
         let bounds = hours(span, zone)?;
         let mut rest = &bounds[..];
         while rest.len() > 1 {
             let taken = rest.len().min(BUCKETS);
-            for bucket in self.trend(&rest[..taken], filter, None)? {
+            for bucket in self.trend(&rest[..taken], filter, Split::Nothing)? {
                 let local = zone.to_datetime(timestamp(bucket.from)?);
                 let place = i16::from(local.weekday().to_monday_zero_offset()) * 24 + i16::from(local.hour());
                 if let Some(row) = usize::try_from(place).ok().and_then(|place| week.get_mut(place)) {
-                    row.sums.add(&bucket.sums);
+                    row.tally.add(&bucket.tally);
                 }
             }
             rest = &rest[taken - 1..];

@@ -7,7 +7,7 @@ use jiff::tz::TimeZone;
 
 use super::truth::{Fact, World, ZONES};
 use super::*;
-use crate::event::{PicoUsd, QuerySource};
+use crate::event::{PicoUsd, QuerySource, Tally};
 
 /// Runs a check over many small histories.
 fn everywhere(check: impl Fn(&mut World)) {
@@ -80,6 +80,10 @@ fn groups_of_a_span() {
     });
 }
 
+fn tallies(groups: BTreeMap<Arc<str>, Sums>) -> BTreeMap<Arc<str>, Tally> {
+    groups.into_iter().map(|(name, sums)| (name, sums.tally)).collect()
+}
+
 /// Local midnights or full hours around the middle of a world.
 fn bounds(world: &World, zone: &TimeZone, hours: Option<i64>) -> Vec<UnixMillis> {
     let instant = |at: i64| jiff::Timestamp::from_millisecond(at).unwrap().to_zoned(zone.clone());
@@ -101,17 +105,30 @@ fn trends_in_any_zone() {
             let zone = TimeZone::get(name).unwrap();
             for hours in [None, Some(1), Some(3), Some(24)] {
                 let (bounds, filter) = (bounds(world, &zone, hours), world.filter());
-                let buckets = world.readers.trend(&bounds, &filter, Some(Dimension::Project)).unwrap();
+                let buckets = world.readers.trend(&bounds, &filter, Split::By(Dimension::Project)).unwrap();
                 assert_eq!(buckets.len(), bounds.len() - 1);
                 for bucket in buckets {
                     let facts = world.matching(Span { from: bucket.from, to: bucket.to }, &filter);
-                    assert_eq!(bucket.sums, world.sum(facts.iter().copied()), "{name} {hours:?} {bucket:?}");
-                    assert_eq!(bucket.groups, world.by(&facts, |event| Arc::clone(&event.project)), "{name}");
+                    assert_eq!(bucket.tally, world.sum(facts.iter().copied()).tally, "{name} {hours:?} {bucket:?}");
+                    assert_eq!(bucket.groups, tallies(world.by(&facts, |event| Arc::clone(&event.project))), "{name}");
                 }
-                let by_model = world.readers.trend(&bounds, &Filter::default(), Some(Dimension::Model)).unwrap();
+                let by_model = world.readers.trend(&bounds, &Filter::default(), Split::By(Dimension::Model)).unwrap();
                 for bucket in by_model {
                     let facts = world.matching(Span { from: bucket.from, to: bucket.to }, &Filter::default());
-                    assert_eq!(bucket.groups, world.by(&facts, |event| Arc::clone(&event.model)), "{name} {hours:?}");
+                    assert_eq!(
+                        bucket.groups,
+                        tallies(world.by(&facts, |event| Arc::clone(&event.model))),
+                        "{name} {hours:?}"
+                    );
+                }
+                let ask = |filter: &Filter, split| world.readers.trend(&bounds, filter, split).unwrap();
+                for filter in [&Filter::default(), &filter] {
+                    for (whole, by_kind) in ask(filter, Split::Nothing).into_iter().zip(ask(filter, Split::Costs)) {
+                        let facts = world.matching(Span { from: whole.from, to: whole.to }, filter);
+                        let sums = world.sum(facts.iter().copied());
+                        assert_eq!((whole.tally, whole.costs), (sums.tally, None), "{name} {hours:?} {filter:?}");
+                        assert_eq!((by_kind.tally, by_kind.costs), (sums.tally, Some(sums.costs)), "{name} {hours:?}");
+                    }
                 }
             }
         }
@@ -124,17 +141,17 @@ fn the_hours_of_a_week() {
         let (span, filter) = (world.span(), world.filter());
         for name in ZONES {
             let zone = TimeZone::get(name).unwrap();
-            let mut expected: BTreeMap<(i8, i8), Sums> = BTreeMap::new();
+            let mut expected: BTreeMap<(i8, i8), Tally> = BTreeMap::new();
             for fact in world.matching(span, &filter) {
                 let local = zone.to_datetime(jiff::Timestamp::from_millisecond(fact.at).unwrap());
                 let place = (local.weekday().to_monday_one_offset(), local.hour());
-                expected.entry(place).or_default().add(&world.sums_of(&fact.event));
+                expected.entry(place).or_default().add(&world.sums_of(&fact.event).tally);
             }
             let week = world.readers.week(span, &filter, &zone).unwrap();
             assert_eq!(week.len(), 168);
             for row in week {
                 let place = (row.weekday, row.hour);
-                assert_eq!(row.sums, expected.get(&place).copied().unwrap_or_default(), "{name} {place:?} {span:?}");
+                assert_eq!(row.tally, expected.get(&place).copied().unwrap_or_default(), "{name} {place:?} {span:?}");
             }
         }
     });

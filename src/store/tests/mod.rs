@@ -126,6 +126,9 @@ fn contents(store: &Store) -> Vec<String> {
         rows.sort();
         all.extend(rows);
     }
+    for table in ["sum_quarter", "sum_hour", "sum_day"] {
+        all.extend(dump(&format!("SELECT '{table}', * FROM {table} ORDER BY 2")));
+    }
     all.extend(dump(
         "SELECT m.text, sidechain, requests, input, output, cache_write_5m, cache_write_1h, cache_read, searches, cost,
              unpriced_tokens FROM series JOIN word m ON m.id = model WHERE requests > 0 ORDER BY 1, 2",

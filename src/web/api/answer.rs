@@ -1,17 +1,16 @@
-//! Answers as JSON with a strong validator, and the memory of those that took a look at the history: for as long as
-//! nothing changes, a question costs the database one look, however many ask it.
+//! Answers as JSON with a strong validator.
 
-use std::collections::HashMap;
+mod memory;
+
 use std::hash::Hasher;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
 
+pub use memory::Answers;
 use serde::Serialize;
-use tokio::sync::OnceCell;
 use warp::http::{HeaderMap, HeaderValue, StatusCode, header};
 use warp::hyper::body::Bytes;
 use xxhash_rust::xxh3::Xxh3;
 
+use crate::hub::Snapshot;
 use crate::route::{Request, Response};
 use crate::store::{Readers, StoreError};
 use crate::web::WebState;
@@ -38,7 +37,7 @@ pub struct Rendered {
 }
 
 impl Rendered {
-    fn of(revision: u64, body: &impl Serialize) -> Self {
+    pub fn of(revision: u64, body: &impl Serialize) -> Self {
         let text = to_json(body);
         // The revision alone would lie after a restored backup, and when settings change what is shown.
         let mut hasher = Xxh3::new();
@@ -47,7 +46,8 @@ impl Rendered {
         Self { tag: HeaderValue::try_from(tag).expect("hexadecimal digits in quotes"), text: text.into() }
     }
 
-    fn response(&self, asked: &HeaderMap) -> Response {
+    /// The answer, or that the client has it already.
+    pub fn response(&self, asked: &HeaderMap) -> Response {
         let known = known_tag(asked, self.tag.to_str().unwrap_or_default());
         let is_known = known.is_some();
         let mut response = Response::new(if is_known { Bytes::new() } else { self.text.clone() }.into());
@@ -86,53 +86,14 @@ fn known_tag(headers: &HeaderMap, tag: &str) -> Option<HeaderValue> {
     HeaderValue::from_str(if known == "*" { tag } else { known }).ok()
 }
 
-/// How many answers are remembered.
-const REMEMBERED: usize = 256;
-
-/// The longest answer that is remembered.
-const LONGEST: usize = 256 * 1024;
-
-/// How long an answer is good for, even if nothing changes.
-const GOOD_FOR: Duration = Duration::from_secs(60);
-
-/// Answers to questions about the history.
-#[derive(Default)]
-pub struct Answers {
-    known: Mutex<HashMap<String, Known>>,
-}
-
-struct Known {
-    revision: u64,
-    since: Instant,
-    /// Empty while the first who asked is still looking.
-    rendered: Arc<OnceCell<Rendered>>,
-}
-
-impl Answers {
-    /// The place for an answer; whoever comes at the same time waits for the same look at the history.
-    fn place(&self, question: &str, revision: u64) -> Arc<OnceCell<Rendered>> {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(found) = known.get(question)
-            && found.revision == revision
-            && found.since.elapsed() < GOOD_FOR
-        {
-            return Arc::clone(&found.rendered);
-        }
-        if known.len() >= REMEMBERED {
-            known.retain(|_, one| one.revision == revision && one.since.elapsed() < GOOD_FOR);
-        }
-        if known.len() >= REMEMBERED {
-            known.clear();
-        }
-        let rendered = Arc::<OnceCell<Rendered>>::default();
-        let new = Known { revision, since: Instant::now(), rendered: Arc::clone(&rendered) };
-        known.insert(question.to_owned(), new);
-        rendered
-    }
-
-    fn forget(&self, question: &str) {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).remove(question);
-    }
+/// Says something of the present snapshot. `question` names all that is said.
+pub fn of_snapshot<T: Serialize>(
+    state: &WebState,
+    request: &Request,
+    question: &'static str,
+    say: impl FnOnce(&Snapshot) -> T,
+) -> Response {
+    state.answers.of_snapshot(question, &state.hub.snapshot(), say).response(&request.headers)
 }
 
 /// Looks at the history, or remembers what it said. `question` names everything that the answer depends on besides the
@@ -148,16 +109,13 @@ pub async fn of_history<T: Serialize + Send + 'static>(
     let rendered = place
         .get_or_try_init(|| async {
             let readers = state.readers.clone();
-            blocking(move || Ok(Rendered::of(revision, &look(&readers)?))).await
+            let rendered = blocking(move || Ok(Rendered::of(revision, &look(&readers)?))).await?;
+            state.answers.weigh(&question, &place, rendered.text.len());
+            Ok(rendered)
         })
         .await;
     match rendered {
-        Ok(rendered) => {
-            if rendered.text.len() > LONGEST {
-                state.answers.forget(&question);
-            }
-            Ok(rendered.response(&request.headers))
-        }
+        Ok(rendered) => Ok(rendered.response(&request.headers)),
         Err(error) => {
             // A failure is nobody's answer for a minute.
             state.answers.forget(&question);
@@ -215,21 +173,5 @@ mod tests {
         check("\"2a-8\"", None);
         check("2a-7", None);
         check("", None);
-    }
-
-    #[test]
-    fn answers_are_remembered_for_as_long_as_they_are_true() {
-        let answers = Answers::default();
-        let first = answers.place("a", 1);
-        assert!(Arc::ptr_eq(&first, &answers.place("a", 1)));
-        assert!(!Arc::ptr_eq(&first, &answers.place("b", 1)));
-        assert!(!Arc::ptr_eq(&first, &answers.place("a", 2)), "something has changed");
-        let second = answers.place("a", 2);
-        answers.forget("a");
-        assert!(!Arc::ptr_eq(&second, &answers.place("a", 2)));
-        for n in 0..10 * REMEMBERED {
-            answers.place(&n.to_string(), 2);
-        }
-        assert!(answers.known.lock().unwrap().len() <= REMEMBERED);
     }
 }

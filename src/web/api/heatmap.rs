@@ -7,6 +7,7 @@ use utoipa::ToSchema;
 
 use crate::event::Tally;
 use crate::route::Request;
+use crate::store::Split;
 use crate::web::WebState;
 use crate::web::api::answer::of_history;
 use crate::web::api::endpoint::{Answering, Content, Endpoint};
@@ -97,23 +98,19 @@ fn answer(state: WebState, request: Arc<Request>, asked: Asked) -> Answering {
         let costs = state.hub.shows_costs();
         let question = scope.question("heatmap");
         of_history(&state, &request, question, move |readers| {
-            let days = readers.trend(&bounds, &scope.filter, None)?;
+            let days = readers.trend(&bounds, &scope.filter, Split::Nothing)?;
             let hours = readers.week(scope.span, &scope.filter, &scope.zone)?;
             Ok(Heatmap {
                 days: days
                     .iter()
                     .map(|bucket| HeatDay {
                         date: day(bucket.from, &scope.zone).to_string(),
-                        heat: Heat::of(&bucket.sums.tally, costs),
+                        heat: Heat::of(&bucket.tally, costs),
                     })
                     .collect(),
                 hours: hours
                     .iter()
-                    .map(|hour| HeatHour {
-                        weekday: hour.weekday,
-                        hour: hour.hour,
-                        heat: Heat::of(&hour.sums.tally, costs),
-                    })
+                    .map(|hour| HeatHour { weekday: hour.weekday, hour: hour.hour, heat: Heat::of(&hour.tally, costs) })
                     .collect(),
                 range: scope.range(),
             })

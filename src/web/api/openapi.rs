@@ -24,7 +24,7 @@ use warp::http::StatusCode;
 use crate::route::{Access, Class, Request};
 use crate::version;
 use crate::web::WebState;
-use crate::web::api::answer::json_with_etag;
+use crate::web::api::answer::Rendered;
 use crate::web::api::endpoint::{Answering, Content, Endpoint, Verb};
 use crate::web::api::endpoints;
 use crate::web::query::{self, Asked, Kind, Parameter};
@@ -68,8 +68,11 @@ pub fn document(login: bool) -> &'static OpenApi {
     &DOCUMENTS[usize::from(login)]
 }
 
+static TEXTS: [LazyLock<Rendered>; 2] =
+    [LazyLock::new(|| Rendered::of(0, document(false))), LazyLock::new(|| Rendered::of(0, document(true)))];
+
 fn answer(state: WebState, request: Arc<Request>, _: Asked) -> Answering {
-    Box::pin(async move { Ok(json_with_etag(&request, 0, document(state.auth.is_on()))) })
+    Box::pin(async move { Ok(TEXTS[usize::from(state.auth.is_on())].response(&request.headers)) })
 }
 
 /// The groups of endpoints, in the order in which people want to read about them.

@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use crate::event::UnixMillis;
 use crate::route::Request;
 use crate::stats::Row;
-use crate::store::{self, AgentRow, Filter, SessionOrder, Span};
+use crate::store::{self, AgentRow, Filter, SessionOrder, Span, Split};
 use crate::web::WebState;
 use crate::web::api::answer::of_history;
 use crate::web::api::endpoint::{Answering, Content, Endpoint};
@@ -218,11 +218,11 @@ impl SessionDetail {
             last_activity: shown(agent.last_at),
             row: Row::of(&agent.tally, costs),
         };
-        let used = hours.iter().filter(|hour| hour.sums.tally.requests > 0);
+        let used = hours.iter().filter(|hour| hour.tally.requests > 0);
         let hour = |hour: &store::Bucket| Hour {
             start: shown(hour.from),
             end: shown(hour.to),
-            row: Row::of(&hour.sums.tally, costs),
+            row: Row::of(&hour.tally, costs),
         };
         Self {
             session: SessionRow::of(&session.row, costs),
@@ -270,7 +270,7 @@ fn detail(state: WebState, request: Arc<Request>, _: Asked) -> Answering {
             let by_hour = Period::Hour.bounds(span, &TimeZone::UTC, MOST_HOURS);
             let bounds = by_hour.or_else(|| Period::Day.bounds(span, &TimeZone::UTC, MOST_HOURS)).unwrap_or_default();
             let filter = Filter { sessions: vec![Arc::clone(&session.row.session)], ..Filter::default() };
-            let hours = readers.trend(&bounds, &filter, None)?;
+            let hours = readers.trend(&bounds, &filter, Split::Nothing)?;
             Ok(SessionDetail::of(&session, &hours, costs))
         })
         .await

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use crate::route::{Request, Response};
 use crate::stats::Current;
 use crate::web::WebState;
-use crate::web::api::answer::json_with_etag;
+use crate::web::api::answer::of_snapshot;
 use crate::web::api::endpoint::{Content, Endpoint};
 
 pub static ENDPOINTS: &[Endpoint] = &[
@@ -46,12 +46,10 @@ const EXAMPLE: &str = r#"{
     "ready": true}"#;
 
 fn current(state: &WebState, request: &Request) -> Response {
-    let snapshot = state.hub.snapshot();
-    json_with_etag(request, snapshot.revision, &Current::of(&snapshot, state.hub.shows_costs()))
+    let costs = state.hub.shows_costs();
+    of_snapshot(state, request, "current", |snapshot| Current::of(snapshot, costs))
 }
 
 fn models(state: &WebState, request: &Request) -> Response {
-    let snapshot = state.hub.snapshot();
-    let models: Vec<&Arc<str>> = snapshot.models.keys().collect();
-    json_with_etag(request, snapshot.revision, &models)
+    of_snapshot(state, request, "models", |snapshot| snapshot.models.keys().cloned().collect::<Vec<Arc<str>>>())
 }

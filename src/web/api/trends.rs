@@ -9,10 +9,10 @@ use jiff::{Timestamp, ToSpan};
 use serde::Serialize;
 use utoipa::ToSchema;
 
-use crate::event::UnixMillis;
+use crate::event::{TokenCounts, UnixMillis};
 use crate::route::Request;
 use crate::stats::Row;
-use crate::store::{Bucket, Dimension, Span, Sums};
+use crate::store::{Bucket, Costs, Dimension, Span, Split};
 use crate::web::WebState;
 use crate::web::api::answer::of_history;
 use crate::web::api::endpoint::{Answering, Content, Endpoint};
@@ -215,10 +215,10 @@ fn next_hour(at: UnixMillis, zone: &TimeZone) -> Option<UnixMillis> {
 
 impl TrendRow {
     fn of(bucket: &Bucket, period: Period, zone: &TimeZone, group_by: &str, costs: bool) -> Self {
-        let row = Row::of(&bucket.sums.tally, costs);
+        let row = Row::of(&bucket.tally, costs);
         let groups = matches!(group_by, "model" | "project").then(|| {
             let groups = bucket.groups.iter();
-            groups.map(|(name, sums)| (Arc::clone(name), Row::of(&sums.tally, costs))).collect()
+            groups.map(|(name, tally)| (Arc::clone(name), Row::of(tally, costs))).collect()
         });
         Self {
             date: date(bucket.from, period, zone),
@@ -227,7 +227,7 @@ impl TrendRow {
             cost: row.total_cost,
             row,
             groups,
-            kinds: (group_by == "kind").then(|| kinds(&bucket.sums, costs)),
+            kinds: bucket.costs.map(|by_kind| kinds(bucket.tally.tokens, &by_kind, costs)),
         }
     }
 }
@@ -250,8 +250,7 @@ fn date(from: UnixMillis, period: Period, zone: &TimeZone) -> String {
 }
 
 /// The sums by kind of token, named as Claude Code's own telemetry does.
-pub fn kinds(sums: &Sums, with_costs: bool) -> BTreeMap<&'static str, KindRow> {
-    let (tokens, costs) = (sums.tally.tokens, &sums.costs);
+fn kinds(tokens: TokenCounts, costs: &Costs, with_costs: bool) -> BTreeMap<&'static str, KindRow> {
     let writes = crate::event::PicoUsd(costs.cache_write_5m.0 + costs.cache_write_1h.0);
     let row = |tokens, cost: crate::event::PicoUsd| KindRow { tokens, cost: with_costs.then(|| cost.usd()) };
     BTreeMap::from([
@@ -280,16 +279,17 @@ fn answer(state: WebState, request: Arc<Request>, asked: Asked) -> Answering {
             let allowed = format!("at most {MOST_ROWS} rows; a longer period or a shorter range");
             ApiError::contradiction(PERIOD.name, format!("too many rows for `{word}`"), allowed)
         })?;
-        let dimension = match group_by {
-            "model" => Some(Dimension::Model),
-            "project" => Some(Dimension::Project),
-            _ => None,
+        let split = match group_by {
+            "model" => Split::By(Dimension::Model),
+            "project" => Split::By(Dimension::Project),
+            "kind" => Split::Costs,
+            _ => Split::Nothing,
         };
         let newest_first = asked.word(&SORT) == "-date";
         let costs = state.hub.shows_costs();
         let question = scope.question(&format!("trends {period:?} {group_by} {newest_first}"));
         of_history(&state, &request, question, move |readers| {
-            let buckets = readers.trend(&bounds, &scope.filter, dimension)?;
+            let buckets = readers.trend(&bounds, &scope.filter, split)?;
             let row = |bucket: &Bucket| TrendRow::of(bucket, period, &scope.zone, group_by, costs);
             let mut data: Vec<_> = buckets.iter().map(row).collect();
             if newest_first {

@@ -77,8 +77,8 @@ impl House {
         let mut settings = settings(address);
         settings.allowed_hosts.push("monitor.example.org".to_owned());
         let readers = Readers::new(&directory.path().join("monitor.db"));
-        let state =
-            WebState::new(hub.clone(), readers, Clock::fixed(NOW), Arc::new(PriceTable::builtin()), Arc::new(settings));
+        let (clock, prices) = (Clock::fixed(NOW), Arc::new(PriceTable::builtin()));
+        let state = WebState::new(hub.clone(), readers, clock, prices, Arc::new(settings), None);
         let always = SINKS.iter().filter(|sink| sink.always);
         let mut plugins: Routes = always
             .flat_map(|sink| {
