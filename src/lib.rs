@@ -16,6 +16,7 @@
 //! - [`platform`], [`synthetic`]: what differs between operating systems; made-up transcripts with the truth beside them.
 //! - [`version`], [`slow`]: which build this is; what took too long.
 
+pub mod accept;
 pub mod app;
 pub mod backfill;
 pub mod cli;

@@ -11,7 +11,7 @@ use super::{BackfillError, History, PATIENCE, Progress, REQUEST, Report};
 use crate::clock::Clock;
 use crate::event::UnixMillis;
 use crate::plugin::{BuildError, Outcome, Setup};
-use crate::sinks::http::{self, Client, Tls};
+use crate::sinks::http::{self, Client, SendError, Tls};
 use crate::sinks::remote_write::message::Series;
 use crate::sinks::remote_write::{Target, verdict};
 use crate::sinks::series::Point;
@@ -108,12 +108,12 @@ impl Pusher<'_> {
                     writeln!(lines, "{} {} {}", series(point, &self.labels), point.value, at.0).unwrap_or_default();
                 }
                 let headers = http::headers("text/plain");
-                client.post(url, headers, lines.into()).await.map_err(|error| error.to_string())
+                client.post(url, headers, lines.into()).await.map_err(SendError::outcome)
             }
         };
         match answer {
             Ok(answer) => verdict(&answer, self.clock.now()),
-            Err(why) => Outcome::retry(why),
+            Err(outcome) => outcome,
         }
     }
 }

@@ -70,7 +70,7 @@ impl Listed<'_> {
             None => "new",
             Some(known) if known.paused => "paused",
             Some(known) if known.tracks && known.target != known.wanted => "failed",
-            Some(known) if known.failing_since.is_some() => "retrying",
+            Some(known) if known.failing_since.is_some() => "failing",
             Some(known) if known.tracks && known.revision.is_none() => "waiting",
             Some(_) => "ok",
         }

@@ -270,12 +270,13 @@ impl Desk<'_> {
         }
     }
 
-    /// Shows that a try failed, and remembers it if that is new.
+    /// Shows that a try failed, and remembers it if it failed for another reason than the one before.
     pub(super) async fn note_failure(&mut self, state: SinkState, why: &str, pause: Duration) -> Step<()> {
         let (now, why) = (self.runner.clock.now(), shortened(why));
-        let mut is_new = false;
+        let (mut is_new, mut is_other) = (false, false);
         self.show(|report| {
             is_new = report.failing_since.is_none();
+            is_other = is_new || report.last_error.as_ref() != Some(&why);
             report.state = state;
             report.last_error = Some(why.clone());
             report.last_error_at = Some(now.0);
@@ -284,6 +285,8 @@ impl Desk<'_> {
         });
         if is_new {
             tracing::warn!(sink = self.runner.id, why, "nothing arrives at the sink; will try again until it does");
+        }
+        if is_other {
             let id = self.runner.id.clone();
             let noted = self.runner.ledger.ask(move |store| store.note_failing(&id, &why, now));
             self.runner.settle(noted).await?;

@@ -24,6 +24,7 @@ use prometheus_client::encoding::text;
 use prometheus_client::registry::Registry;
 use warp::http::{HeaderMap, HeaderValue, header};
 
+use crate::accept::takes;
 use crate::hub::Hub;
 use crate::plugin::{BuildError, Parts, Setup, Sink};
 use crate::route::{Access, Class, Response, Route};
@@ -88,7 +89,7 @@ impl Metrics {
     fn answer(&self, asked: &HeaderMap) -> Response {
         let format = Format::negotiate(asked);
         let text = self.render(format);
-        let zipped = exposition::accepts_gzip(asked).then(|| gzip(text.as_bytes())).flatten();
+        let zipped = takes(asked, &["gzip"]).then(|| gzip(text.as_bytes())).flatten();
         let is_zipped = zipped.is_some();
         let mut response = Response::new(zipped.unwrap_or_else(|| text.into_bytes()).into());
         let headers = response.headers_mut();

@@ -16,18 +16,20 @@ use tower_service::Service;
 use warp::http::{HeaderMap, HeaderValue, Request, StatusCode, header};
 use warp::reply::Reply as _;
 
+use crate::accept::takes;
 use crate::route::Response;
 
 /// Shorter bodies fit into a packet anyway.
 const WORTH_IT: u64 = 1024;
 
-/// What a client takes, as it said it: the headers of its request that matter here.
+/// What a client takes, as it said it: the headers of its request that matter here. None: it takes neither.
 #[derive(Debug)]
 pub struct Accepted(HeaderMap);
 
 impl Accepted {
     pub fn of(headers: &HeaderMap) -> Self {
-        let said = headers.get_all(header::ACCEPT_ENCODING).iter();
+        // A body that stays as it is keeps its length, and is sent in one piece.
+        let said = headers.get_all(header::ACCEPT_ENCODING).iter().filter(|_| takes(headers, &["gzip", "br"]));
         Self(said.map(|value| (header::ACCEPT_ENCODING, value.clone())).collect())
     }
 }
@@ -39,6 +41,7 @@ pub async fn compressed(accepted: Accepted, mut response: Response) -> Response 
     }
     // Also where it stays as it is: another client may get another one.
     response.headers_mut().append(header::VARY, HeaderValue::from_static("accept-encoding"));
+    // Who takes nothing at all gets it as it is, too, which serves everybody better than nothing does.
     if accepted.0.is_empty() {
         return response;
     }
@@ -52,7 +55,6 @@ pub async fn compressed(accepted: Accepted, mut response: Response) -> Response 
     if let Some(tag) = parts.headers.get(header::ETAG).zip(parts.headers.get(header::CONTENT_ENCODING)).and_then(tag) {
         parts.headers.insert(header::ETAG, tag);
     }
-    // Who takes nothing at all gets it as it is, which serves everybody better than nothing does.
     *response.headers_mut() = parts.headers;
     *response.extensions_mut() = parts.extensions;
     response
@@ -118,6 +120,7 @@ mod tests {
             let header = |name| response.headers().get(name).map(|value| value.to_str().unwrap());
             assert_eq!(header(header::CONTENT_ENCODING), encoding, "{accepted}");
             assert_eq!((header(header::ETAG), header(header::VARY)), (Some(tag), Some("accept-encoding")));
+            assert_eq!(response.body().size_hint().exact().is_none(), encoding.is_some(), "{accepted}");
             assert_eq!(body(response).len() < 200, encoding.is_some(), "{accepted}");
         };
         check("gzip", Some("gzip"), "\"7-gzip\"");

@@ -164,15 +164,13 @@ pub struct Asked(Vec<(&'static str, Value)>);
 
 impl Asked {
     /// Reads a raw query string. An empty value is none: forms send those.
-    pub fn read(query: &str, declared: &[&'static Parameter]) -> Result<Self, ApiError> {
+    pub fn read(query: &str, declared: &[&[&'static Parameter]]) -> Result<Self, ApiError> {
+        let declared = || declared.iter().copied().flatten();
         let pairs: Vec<_> = form_urlencoded::parse(query.as_bytes()).collect();
-        let unknown: Vec<_> = pairs
-            .iter()
-            .map(|(name, _)| &**name)
-            .filter(|name| !declared.iter().any(|one| one.name == *name))
-            .collect();
+        let unknown: Vec<_> =
+            pairs.iter().map(|(name, _)| &**name).filter(|name| !declared().any(|one| one.name == *name)).collect();
         if !unknown.is_empty() {
-            let known: Vec<_> = declared.iter().map(|parameter| parameter.name).collect();
+            let known: Vec<_> = declared().map(|parameter| parameter.name).collect();
             let message = format!("unknown query parameter: {}", unknown.join(", "));
             return Err(ApiError::bad_request("unknown_parameter", message)
                 .with("parameter", unknown[0])
@@ -180,7 +178,7 @@ impl Asked {
                 .with("allowed", known));
         }
         let mut asked = Self::default();
-        for parameter in declared {
+        for parameter in declared() {
             let given = || pairs.iter().filter(|(name, _)| *name == parameter.name);
             if matches!(parameter.kind, Kind::Names) && given().count() > MOST_NAMES {
                 let why = format!("more than {MOST_NAMES} names");
@@ -350,7 +348,7 @@ mod tests {
     static DECLARED: [&Parameter; 7] = [&LIMIT, &PERIOD, &MODEL, &START, &TZ, &CURSOR, &QUERY];
 
     fn read(query: &str) -> Result<Asked, ApiError> {
-        Asked::read(query, &DECLARED)
+        Asked::read(query, &[&DECLARED])
     }
 
     #[test]
@@ -459,10 +457,10 @@ mod tests {
     fn a_start_has_to_be_said() {
         static FROM: Parameter = Parameter { name: "from", about: "", kind: Kind::Start, example: "" };
         for text in ["now", "beginning", "0", "4321", "2026-01-31"] {
-            assert_eq!(Asked::read(&format!("from={text}"), &[&FROM]).unwrap().text(&FROM), Some(text));
+            assert_eq!(Asked::read(&format!("from={text}"), &[&[&FROM]]).unwrap().text(&FROM), Some(text));
         }
         for query in ["", "from=", "from=Now", "from=-1", "from=2026-02-30", "from=2026-01-31T12:00:00Z", "from=%201"] {
-            let error = Asked::read(query, &[&FROM]).expect_err(query);
+            let error = Asked::read(query, &[&[&FROM]]).expect_err(query);
             assert_eq!((error.code, &error.details["parameter"]), ("invalid_parameter", &json!("from")), "{query}");
         }
     }

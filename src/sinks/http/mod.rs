@@ -23,7 +23,7 @@ use crate::event::UnixMillis;
 use crate::plugin::{BuildError, Outcome, Setup};
 
 pub use retry_after::retry_after;
-pub use tls::Tls;
+pub use tls::{Tls, is_distrust};
 
 /// More of an answer than this is not read: it is there to be quoted in an error.
 const LONGEST_ANSWER: usize = 64 * 1024;
@@ -112,7 +112,7 @@ impl Client {
 }
 
 fn failure(error: &(dyn std::error::Error + 'static)) -> SendError {
-    SendError { words: chain(error), distrusted: tls::is_distrust(error) }
+    SendError { words: chain(error), distrusted: is_distrust(error) }
 }
 
 /// An error with its causes: hyper's own says only that something failed.

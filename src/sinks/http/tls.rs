@@ -78,7 +78,7 @@ fn unreadable(key: &str, path: &Path, error: &dyn std::fmt::Display) -> BuildErr
 }
 
 /// Whether somewhere behind an error one side did not trust the certificate of the other, or missed one.
-pub(super) fn is_distrust(error: &(dyn std::error::Error + 'static)) -> bool {
+pub fn is_distrust(error: &(dyn std::error::Error + 'static)) -> bool {
     use AlertDescription as Alert;
     if let Some(error) = error.downcast_ref::<Error>() {
         return match error {

@@ -69,7 +69,7 @@ impl Receiver {
                 };
                 match client.post(&self.target.url, headers, body).await {
                     Ok(answer) => verdict::of_http::<E>(&answer, json, now),
-                    Err(error) => Err(Outcome::retry(error.to_string())),
+                    Err(error) => Err(error.outcome()),
                 }
             }
             Way::Grpc(grpc) => grpc.send(request, headers, gzip).await,

@@ -101,7 +101,8 @@ pub(super) fn of_grpc(status: &Status) -> Outcome {
     let why = format!("{:?}{}", status.code(), http::quote(status.message().as_bytes()));
     // What has a cause happened on the way: nobody has refused anything.
     if let Some(cause) = std::error::Error::source(status) {
-        return Outcome::Retry { after: None, why: format!("{why}: {}", last_cause(cause)) };
+        let why = format!("{why}: {}", last_cause(cause));
+        return if http::is_distrust(cause) { Outcome::refused(why) } else { Outcome::retry(why) };
     }
     let after = retry_info(status.details());
     match status.code() {

@@ -1,6 +1,8 @@
 //! Which format a scraper gets, and the older text format made out of the newer one.
 
-use warp::http::header::{self, HeaderMap, HeaderName};
+use warp::http::header::{self, HeaderMap};
+
+use crate::accept::weighted;
 
 /// A format that can be served.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -41,34 +43,6 @@ impl Format {
     }
 }
 
-/// Whether the scraper takes gzip.
-pub fn accepts_gzip(headers: &HeaderMap) -> bool {
-    let mut any = None;
-    for (coding, weight) in weighted(headers, header::ACCEPT_ENCODING) {
-        match coding.split(';').next().map(str::trim) {
-            Some("gzip" | "x-gzip") => return weight > 0,
-            Some("*") => any = Some(weight > 0),
-            _ => {}
-        }
-    }
-    any.unwrap_or(false)
-}
-
-/// The entries of a list with their weights in thousandths. An unreadable weight is none at all.
-fn weighted(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = (&str, u16)> {
-    let values: Vec<&str> = headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).collect();
-    values.into_iter().flat_map(|list| list.split(',')).map(|entry| {
-        let weight = entry.split(';').skip(1).find_map(|part| part.trim().strip_prefix("q="));
-        let weight = match weight.map(str::parse::<f32>) {
-            None => 1000,
-            #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "clamped to 0..=1000")]
-            Some(Ok(weight)) => (weight.clamp(0.0, 1.0) * 1000.0) as u16,
-            Some(Err(_)) => 0,
-        };
-        (entry.trim(), weight)
-    })
-}
-
 /// Text 0.0.4 out of the newer format. There `HELP` and `TYPE` name the sample instead of the family, an info is
 /// a gauge, and neither units nor an end are announced.
 pub fn to_text(open_metrics: &str) -> String {
@@ -106,14 +80,14 @@ mod tests {
 
     use super::*;
 
-    fn headers(name: HeaderName, value: &'static str) -> HeaderMap {
-        [(name, HeaderValue::from_static(value))].into_iter().collect()
+    fn accept(value: &'static str) -> HeaderMap {
+        [(header::ACCEPT, HeaderValue::from_static(value))].into_iter().collect()
     }
 
     #[test]
     fn formats() {
-        fn check(accept: &'static str, expected: Format) {
-            assert_eq!(Format::negotiate(&headers(header::ACCEPT, accept)), expected, "{accept}");
+        fn check(said: &'static str, expected: Format) {
+            assert_eq!(Format::negotiate(&accept(said)), expected, "{said}");
         }
         assert_eq!(Format::negotiate(&HeaderMap::new()), Format::Text);
         check("*/*", Format::Text);
@@ -149,22 +123,6 @@ mod tests {
              text/plain;version=0.0.4;q=0.3",
             Format::Text,
         );
-    }
-
-    #[test]
-    fn compression() {
-        fn check(accept_encoding: &'static str, expected: bool) {
-            let headers = headers(header::ACCEPT_ENCODING, accept_encoding);
-            assert_eq!(accepts_gzip(&headers), expected, "{accept_encoding}");
-        }
-        assert!(!accepts_gzip(&HeaderMap::new()));
-        check("gzip", true);
-        check("br, gzip;q=0.5", true);
-        check("*", true);
-        check("gzip;q=0", false);
-        check("*, gzip;q=0", false);
-        check("identity", false);
-        check("zstd;q=1.0, *;q=0", false);
     }
 
     #[test]

@@ -158,7 +158,7 @@ async fn send(target: &Target, request: WriteRequest, now: UnixMillis) -> Outcom
     }
     match target.send(&request).await {
         Ok(answer) => verdict(&answer, now),
-        Err(why) => Outcome::retry(why),
+        Err(outcome) => outcome,
     }
 }
 

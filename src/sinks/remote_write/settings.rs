@@ -9,8 +9,8 @@ use hyper::{HeaderMap, Uri};
 use serde::Deserialize;
 
 use super::message::{Labels, WriteRequest, packed};
-use crate::plugin::{BuildError, Secret, SecretRef, Setup};
-use crate::sinks::http::{self, Answer, Client, Tls};
+use crate::plugin::{BuildError, Outcome, Secret, SecretRef, Setup};
+use crate::sinks::http::{self, Answer, Client, SendError, Tls};
 use crate::sinks::series::{Point, label};
 
 /// The section `[sinks.NAME]`.
@@ -90,17 +90,17 @@ impl Target {
         labels
     }
 
-    /// Sends one request; the error is in words.
-    pub async fn send(&self, request: &WriteRequest) -> Result<Answer, String> {
-        let body = packed(request).map_err(|error| error.to_string())?;
+    /// Sends one request; the error is what becomes of it without an answer.
+    pub async fn send(&self, request: &WriteRequest) -> Result<Answer, Outcome> {
+        let body = packed(request).map_err(|error| Outcome::retry(error.to_string()))?;
         let mut headers = http::headers("application/x-protobuf");
         headers.extend(self.headers.clone());
         headers.insert(CONTENT_ENCODING, HeaderValue::from_static("snappy"));
         headers.insert("x-prometheus-remote-write-version", HeaderValue::from_static("0.1.0"));
-        if let Some(login) = self.login.header()? {
+        if let Some(login) = self.login.header().map_err(Outcome::refused)? {
             headers.insert(AUTHORIZATION, login);
         }
-        self.client.post(&self.url, headers, body.into()).await.map_err(|error| error.to_string())
+        self.client.post(&self.url, headers, body.into()).await.map_err(SendError::outcome)
     }
 }
 

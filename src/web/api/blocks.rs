@@ -45,7 +45,7 @@ pub static ENDPOINTS: &[Endpoint] = &[Endpoint {
             the first response after the one before has ended, and ends five hours later; where Claude Code said when a \
             limit ends, that window ends then. Speeds are given with and without cache reads, which are most tokens and \
             hardly any of a limit.",
-    parameters: &[&DAYS, &START, &END, &TZ, &START_RULE, &TOKEN_LIMIT],
+    parameters: &[&[&DAYS, &START, &END, &TZ, &START_RULE, &TOKEN_LIMIT]],
     refusals: &[422],
     ..Endpoint::get(
         "/api/v1/stats/blocks",

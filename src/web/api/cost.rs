@@ -15,9 +15,7 @@ use crate::web::WebState;
 use crate::web::api::answer::{json_with_etag, of_history};
 use crate::web::api::endpoint::{Answering, Content, Endpoint};
 use crate::web::api::rows::CostParts;
-use crate::web::api::scope::{
-    BRANCH, END, MODEL, PROJECT, QUERY_SOURCE, Range, Reach, SESSION, SOURCE, START, Scope, TZ,
-};
+use crate::web::api::scope::{Range, Reach, SCOPE, Scope};
 use crate::web::api::sessions::ModelRow;
 use crate::web::error::ApiError;
 use crate::web::query::{Asked, Kind, Parameter};
@@ -41,7 +39,7 @@ pub static ENDPOINTS: &[Endpoint] = &[
         about: "Without dates, over all time. Every response is priced by the list price of its own day. Tokens of models \
                 without a price are in no cost: `unpriced_tokens` counts them. A what-if keeps the tokens as they are, \
                 though another model would have used others; it prices the unpriced ones, too.",
-        parameters: &[&START, &END, &TZ, &MODEL, &PROJECT, &SESSION, &BRANCH, &SOURCE, &QUERY_SOURCE, &AS_MODEL],
+        parameters: &[SCOPE, &[&AS_MODEL]],
         refusals: &[403, 422],
         ..Endpoint::get(
             "/api/v1/cost/estimate",
@@ -53,7 +51,7 @@ pub static ENDPOINTS: &[Endpoint] = &[
     Endpoint {
         summary: "The price table",
         about: "In US dollars per million tokens, each price from its day on, with the places where it was read.",
-        parameters: &[&PRICED_MODEL],
+        parameters: &[&[&PRICED_MODEL]],
         refusals: &[403],
         ..Endpoint::get(
             "/api/v1/cost/pricing",

@@ -53,7 +53,8 @@ pub struct Endpoint {
     pub about: &'static str,
     /// The variable parts of the path.
     pub variables: &'static [&'static Parameter],
-    pub parameters: &'static [&'static Parameter],
+    /// In groups that endpoints share.
+    pub parameters: &'static [&'static [&'static Parameter]],
     /// What has to be sent along.
     pub body: Option<Content>,
     pub answer: Content,

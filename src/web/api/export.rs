@@ -24,9 +24,7 @@ use crate::web::api::answer::blocking;
 use crate::web::api::endpoint::{Content, Endpoint};
 use crate::web::api::history::HistoryRow;
 use crate::web::api::rows::CostParts;
-use crate::web::api::scope::{
-    BRANCH, END, MODEL, PROJECT, QUERY_SOURCE, Reach, SESSION, SOURCE, START, Scope, TZ, day, shown,
-};
+use crate::web::api::scope::{Reach, SCOPE, Scope, day, shown};
 use crate::web::api::trends::Period;
 use crate::web::error::ApiError;
 use crate::web::query::{Asked, Kind, Parameter};
@@ -38,8 +36,7 @@ static LEVEL: Parameter = Parameter {
     example: "day",
 };
 
-static PARAMETERS: [&Parameter; 10] =
-    [&LEVEL, &START, &END, &TZ, &MODEL, &PROJECT, &SESSION, &BRANCH, &SOURCE, &QUERY_SOURCE];
+static PARAMETERS: [&[&Parameter]; 2] = [&[&LEVEL], SCOPE];
 
 const ABOUT: &str = "Without dates, the last 30 days. The oldest first. The answer is a stream of any length; if it is cut \
     off, something went wrong on the way.";

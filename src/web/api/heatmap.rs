@@ -11,7 +11,7 @@ use crate::store::Split;
 use crate::web::WebState;
 use crate::web::api::answer::of_history;
 use crate::web::api::endpoint::{Answering, Content, Endpoint};
-use crate::web::api::scope::{BRANCH, END, MODEL, PROJECT, QUERY_SOURCE, Range, SESSION, SOURCE, START, TZ, day};
+use crate::web::api::scope::{Range, SCOPE, START, day};
 use crate::web::api::trends::{Period, scope_of_days};
 use crate::web::error::ApiError;
 use crate::web::query::{Asked, Kind, Parameter};
@@ -29,7 +29,7 @@ const MOST_DAYS: usize = 3_672;
 pub static ENDPOINTS: &[Endpoint] = &[Endpoint {
     summary: "Usage by day and by hour of the week",
     about: "Without dates, 53 weeks. Days and hours are those of `tz`; days without usage are there, too.",
-    parameters: &[&DAYS, &START, &END, &TZ, &MODEL, &PROJECT, &SESSION, &BRANCH, &SOURCE, &QUERY_SOURCE],
+    parameters: &[&[&DAYS], SCOPE],
     refusals: &[422],
     ..Endpoint::get(
         "/api/v1/stats/heatmap",

@@ -12,9 +12,7 @@ use crate::web::WebState;
 use crate::web::api::answer::of_history;
 use crate::web::api::endpoint::{Answering, Content, Endpoint};
 use crate::web::api::rows::{CostParts, limit, page};
-use crate::web::api::scope::{
-    BRANCH, END, LIMIT, MODEL, PAGE, PROJECT, QUERY_SOURCE, Range, Reach, SESSION, SOURCE, START, Scope, TZ, shown,
-};
+use crate::web::api::scope::{PAGE, PAGING, Range, Reach, SCOPE, Scope, shown};
 use crate::web::error::ApiError;
 use crate::web::query::{self, Asked, Kind, Parameter};
 
@@ -36,21 +34,7 @@ pub static ENDPOINTS: &[Endpoint] = &[Endpoint {
     about: "Without dates, the last 30 days. The responses of a millisecond are in the order in which they were read. \
             Retention removes single responses after a while; `pagination.pruned` says how many are missing here for \
             that reason, while all sums still hold them.",
-    parameters: &[
-        &START,
-        &END,
-        &TZ,
-        &MODEL,
-        &PROJECT,
-        &SESSION,
-        &BRANCH,
-        &SOURCE,
-        &QUERY_SOURCE,
-        &SORT,
-        &PAGE,
-        &LIMIT,
-        &CURSOR,
-    ],
+    parameters: &[SCOPE, &[&SORT], PAGING, &[&CURSOR]],
     refusals: &[422],
     ..Endpoint::get(
         "/api/v1/stats/history",

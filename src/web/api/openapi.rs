@@ -140,7 +140,7 @@ fn operation(endpoint: &Endpoint, login: bool) -> Operation {
     for parameter in endpoint.variables {
         operation = operation.parameter(described(parameter, ParameterIn::Path));
     }
-    for parameter in endpoint.parameters {
+    for parameter in endpoint.parameters.iter().copied().flatten() {
         operation = operation.parameter(described(parameter, ParameterIn::Query));
     }
     if let Some(body) = &endpoint.body {

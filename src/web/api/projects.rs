@@ -12,9 +12,7 @@ use crate::web::WebState;
 use crate::web::api::answer::of_history;
 use crate::web::api::endpoint::{Answering, Content, Endpoint};
 use crate::web::api::rows::{Pagination, rows};
-use crate::web::api::scope::{
-    BRANCH, END, LIMIT, MODEL, PAGE, PROJECT, QUERY_SOURCE, Range, Reach, SESSION, SOURCE, START, Scope, TZ, instant,
-};
+use crate::web::api::scope::{PAGING, Range, Reach, SCOPE, Scope, instant};
 use crate::web::query::{Asked, Kind, Parameter};
 
 static SORT: Parameter = Parameter {
@@ -28,7 +26,7 @@ pub static ENDPOINTS: &[Endpoint] = &[Endpoint {
     summary: "Sums by project",
     about: "Without dates, the last 30 days. A project is the root of the repository that was worked in, or else the \
             directory.",
-    parameters: &[&START, &END, &TZ, &MODEL, &PROJECT, &SESSION, &BRANCH, &SOURCE, &QUERY_SOURCE, &SORT, &PAGE, &LIMIT],
+    parameters: &[SCOPE, &[&SORT], PAGING],
     refusals: &[422],
     ..Endpoint::get(
         "/api/v1/stats/projects",

@@ -50,6 +50,10 @@ pub static QUERY_SOURCE: Parameter = Parameter {
     kind: Kind::Choice(&["all", "main", "subagent"]),
     example: "main",
 };
+
+/// What part of the history is meant: nearly every question has these.
+pub const SCOPE: &[&Parameter] = &[&START, &END, &TZ, &MODEL, &PROJECT, &SESSION, &BRANCH, &SOURCE, &QUERY_SOURCE];
+
 pub static PAGE: Parameter = Parameter {
     name: "page",
     about: "Which page, from 1 on. Any page takes as long as the first.",
@@ -62,6 +66,9 @@ pub static LIMIT: Parameter = Parameter {
     kind: Kind::Integer { min: 1, max: 100, default: Some(50) },
     example: "50",
 };
+
+/// Which rows of a list.
+pub const PAGING: &[&Parameter] = &[&PAGE, &LIMIT];
 
 /// From when to when an answer is.
 #[derive(Clone, Debug, Serialize, ToSchema)]

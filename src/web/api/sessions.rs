@@ -14,9 +14,7 @@ use crate::web::WebState;
 use crate::web::api::answer::of_history;
 use crate::web::api::endpoint::{Answering, Content, Endpoint};
 use crate::web::api::rows::{CostParts, Pagination, rows};
-use crate::web::api::scope::{
-    BRANCH, END, LIMIT, MODEL, PAGE, PROJECT, QUERY_SOURCE, Range, Reach, SESSION, SOURCE, START, Scope, TZ, shown,
-};
+use crate::web::api::scope::{PAGING, Range, Reach, SCOPE, Scope, shown};
 use crate::web::api::trends::Period;
 use crate::web::error::ApiError;
 use crate::web::query::{Asked, Kind, Parameter};
@@ -38,20 +36,7 @@ pub static ENDPOINTS: &[Endpoint] = &[
     Endpoint {
         summary: "Sums by session",
         about: "Without dates, the last 30 days. Numbers are of the range alone; `reported_cost` is of the whole session.",
-        parameters: &[
-            &START,
-            &END,
-            &TZ,
-            &MODEL,
-            &PROJECT,
-            &SESSION,
-            &BRANCH,
-            &SOURCE,
-            &QUERY_SOURCE,
-            &SORT,
-            &PAGE,
-            &LIMIT,
-        ],
+        parameters: &[SCOPE, &[&SORT], PAGING],
         refusals: &[422],
         ..Endpoint::get(
             "/api/v1/stats/sessions",

@@ -48,7 +48,7 @@ pub static ENDPOINTS: &[Endpoint] = &[
         about: "From somewhere in the past, or go on from now; also says what to send to a target that has changed. A \
                 receiver gets what it has had a second time, under the same ids.",
         variables: &[&ID],
-        parameters: &[&FROM],
+        parameters: &[&[&FROM]],
         refusals: &[403, 404, 409, 413],
         ..Endpoint::get("/api/v1/sinks/{id}/replay", "sinks", Content::json::<Told>("it was told", TOLD), replay)
     },
@@ -84,7 +84,7 @@ pub static ENDPOINTS: &[Endpoint] = &[
         about: "A WebSocket (RFC 6455). The first message is `initial_data` with all of /api/v1/stats/current, then comes a \
                 `stats_update` for each model that has changed. A client may send `subscribe` and `unsubscribe` with \
                 `models`, and `ping`. `/docs` has every message with an example.",
-        parameters: &[&SINCE],
+        parameters: &[&[&SINCE]],
         refusals: &[403, 426, 503],
         ..Endpoint::of_a_sink(
             "/ws",

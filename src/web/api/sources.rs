@@ -16,7 +16,7 @@ use crate::web::api::answer::of_history;
 use crate::web::api::endpoint::{Answering, Content, Endpoint};
 use crate::web::api::health::Root;
 use crate::web::api::rows::{Pagination, rows};
-use crate::web::api::scope::{LIMIT, PAGE, SOURCE, instant};
+use crate::web::api::scope::{PAGING, SOURCE, instant};
 use crate::web::query::{Asked, Kind, Parameter};
 
 static STATE: Parameter = Parameter {
@@ -30,7 +30,7 @@ pub static ENDPOINTS: &[Endpoint] = &[Endpoint {
     summary: "Where usage is read from",
     about: "Every source with its counters since the history began, and its files with the position that each has been \
             read to. Paths are those of this machine.",
-    parameters: &[&SOURCE, &STATE, &PAGE, &LIMIT],
+    parameters: &[&[&SOURCE, &STATE], PAGING],
     ..Endpoint::get(
         "/api/v1/sources",
         "about",

@@ -16,9 +16,7 @@ use crate::store::{Bucket, Costs, Dimension, Span, Split};
 use crate::web::WebState;
 use crate::web::api::answer::of_history;
 use crate::web::api::endpoint::{Answering, Content, Endpoint};
-use crate::web::api::scope::{
-    BRANCH, END, MODEL, PROJECT, QUERY_SOURCE, Range, Reach, SESSION, SOURCE, START, Scope, TZ, day, shown, start_of,
-};
+use crate::web::api::scope::{Range, Reach, SCOPE, START, Scope, day, shown, start_of};
 use crate::web::error::ApiError;
 use crate::web::query::{Asked, Kind, Parameter};
 
@@ -54,21 +52,7 @@ pub static ENDPOINTS: &[Endpoint] = &[Endpoint {
     summary: "Sums by hour, day, week or month",
     about: "Rows without usage are there, too. The first and the last row end where the range does. Days, weeks and \
             months are those of `tz`: a day on which clocks change has 23 or 25 hours.",
-    parameters: &[
-        &PERIOD,
-        &DAYS,
-        &START,
-        &END,
-        &TZ,
-        &MODEL,
-        &PROJECT,
-        &SESSION,
-        &BRANCH,
-        &SOURCE,
-        &QUERY_SOURCE,
-        &GROUP_BY,
-        &SORT,
-    ],
+    parameters: &[&[&PERIOD, &DAYS], SCOPE, &[&GROUP_BY, &SORT]],
     refusals: &[422],
     ..Endpoint::get("/api/v1/stats/trends", "statistics", Content::json::<Trends>("one row a period", EXAMPLE), answer)
 }];

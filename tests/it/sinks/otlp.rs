@@ -272,7 +272,7 @@ fn a_real_collector_that_was_away_gets_every_response_once() {
         drop(collector);
         scribe.append("a", 15);
         served.wait_counts(scribe.written, PATIENCE);
-        wait_listed(&house, "otlp.logs", "failing", |row| row["state"] == "retrying");
+        wait_listed(&house, "otlp.logs", "failing", |row| row["state"] == "failing");
         let collector = collect(&house, &program, ports, "rotel.log");
         assert_eq!(wait(35).len(), 35, "each exactly once over {protocol}");
         drop((collector, served));

@@ -285,7 +285,7 @@ fn differences_add_up_to_the_truth_over_failures_and_restarts() {
 
     to_metrics.behave(|_| Reply::Status(503));
     scribe.append("a", 5);
-    let failing = |row: &serde_json::Value| row["state"] == "retrying";
+    let failing = |row: &serde_json::Value| row["state"] == "failing";
     wait_listed(&house, "otlp.metrics", "failing", failing);
     assert_eq!(served.stop().code(), Some(0));
     scribe.append("b", 7);

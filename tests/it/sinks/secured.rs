@@ -127,6 +127,31 @@ fn a_receiver_whose_authority_is_not_trusted_is_named_and_nothing_is_lost() {
 }
 
 #[test]
+fn every_sink_that_sends_says_that_somebody_is_needed_where_a_receiver_is_not_trusted() {
+    let (receiver, right, wrong) = (Receiver::start(), Authority::new(), Authority::new());
+    let front = Front::start(receiver.address(), &right, None);
+    let house = house_with_five();
+    let ca = format!("tls = {{ ca_file = '{}' }}", wrong.file(&house, "wrong.pem").display());
+    let url = format!("https://{}", front.address);
+    let house = house.with_config(&format!(
+        "[sinks.http]\ntype = 'otlp'\nendpoint = '{url}'\nprotocol = 'http/protobuf'\n{ca}\n
+         [sinks.grpc]\ntype = 'otlp'\nendpoint = '{url}'\nprotocol = 'grpc'\n{ca}\n
+         [sinks.write]\ntype = 'remote_write'\nurl = '{url}/api/v1/write'\n{ca}\n"
+    ));
+    let served = house.serve();
+    for id in ["http.logs", "http.metrics", "grpc.logs", "grpc.metrics", "write"] {
+        crate::wait::eventually(&format!("{id} to fail"), crate::wait::PATIENCE, || {
+            let sinks = served.json("/api/v1/sinks");
+            let sink = sinks["sinks"].as_array().unwrap().iter().find(|sink| sink["id"] == id).cloned().unwrap();
+            let named = sink["last_error"].as_str().is_some_and(|words| words.contains("invalid peer certificate"));
+            (sink["state"] == "failed" && named).then_some(())
+        });
+    }
+    drop(served);
+    assert!(receiver.seen().is_empty() && dead_letters(&house).is_empty());
+}
+
+#[test]
 fn a_receiver_that_asks_for_a_certificate_gets_ours() {
     let (receiver, authority, clients) = (Receiver::start(), Authority::new(), Authority::new());
     let front = Front::start(receiver.address(), &authority, Some(&clients));
