@@ -96,7 +96,7 @@ impl Exchange {
             response = pages::error_page(&error);
             error.headers(response.headers_mut());
         }
-        let mut response = compressed(accepted, response).await;
+        let mut response = compressed(accepted, response);
         for (name, value) in &answer {
             response.headers_mut().append(name, value.clone());
         }
@@ -170,7 +170,8 @@ impl Exchange {
         if body.size_hint().lower() > limits.body_bytes as u64 {
             return Err(ApiError::body_too_large(limits.body_bytes));
         }
-        match timeout(limits.body_time, Limited::new(body, limits.body_bytes).collect()).await {
+        // In a box, so that requests without a body, nearly all of them, have no room for it.
+        match Box::pin(timeout(limits.body_time, Limited::new(body, limits.body_bytes).collect())).await {
             Ok(Ok(body)) => Ok(body.to_bytes()),
             Ok(Err(error)) if error.is::<LengthLimitError>() => Err(ApiError::body_too_large(limits.body_bytes)),
             Ok(Err(_)) => Err(ApiError::bad_request("bad_body", "the body could not be read to its end")),
