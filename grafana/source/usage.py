@@ -20,6 +20,18 @@ READ = select("claude_code_token_usage_tokens_total", MODEL + ', type="cacheRead
 PROMPT = select("claude_code_token_usage_tokens_total", MODEL + ', type=~"cacheRead|cacheCreation|input"')
 
 
+def speed(by, selected, times=1):
+    """Growth in time by a label, without what was not used at all: a series may be there with nothing but zeros."""
+    factor = f" * {times}" if times != 1 else ""
+    return (f"sum by ({by}) (rate({selected}[$__rate_interval])){factor} "
+            f"and on ({by}) sum by ({by}) (increase({selected}[$__range])) > 0")
+
+
+def grown(by, selected, window="$__range"):
+    """The same as totals."""
+    return f"sum by ({by}) (increase({selected}[{window}])) > 0"
+
+
 def now():
     share = f"sum(increase({READ}[$__range])) / sum(increase({PROMPT}[$__range]))"
     return row(
@@ -39,9 +51,9 @@ def now():
               "How fast tokens are used. Cache reads are most of them and cost the least.", "short",
               [(f"sum by (type) (rate({TOKENS}[$__rate_interval])) * 60", "{{type}}")], stacked=True),
         lines("Cost an hour by model", f"How fast money would be spent. {LIST}", "currencyUSD",
-              [(f"sum by (model) (rate({COST}[$__rate_interval])) * 3600", "{{model}}")], stacked=True),
+              [(speed("model", COST, 3600), "{{model}}")], stacked=True),
         lines("Cost a day by model", f"A column is a day of UTC, written at its end. {LIST}", "currencyUSD",
-              [(f"sum by (model) (increase({COST}[1d]))", "{{model}}")], width=24, stacked=True, columns=True,
+              [(grown("model", COST, "1d"), "{{model}}")], width=24, stacked=True, columns=True,
               calcs=("sum",), interval="1d"),
         opened=True,
     )
@@ -81,32 +93,31 @@ def budgets():
 
 
 def models():
-    def by_model(selected):
-        return f"sum by (model) (increase({selected}[$__range]))"
-
     def kind(name):
-        return by_model(select("claude_code_token_usage_tokens_total", f'{MODEL}, type="{name}"'))
+        return grown("model", select("claude_code_token_usage_tokens_total", f'{MODEL}, type="{name}"'))
 
+    searches = (f"sum by (model) (increase({own('web_searches_total', MODEL)}[$__range])) "
+                f"and on (model) {grown('model', REQUESTS)}")
     return row(
         "Models",
         table("By model", f"{RANGE} {LIST}", ["model"], [
-            ("Cost", "currencyUSD", by_model(COST)),
-            ("Requests", "short", by_model(REQUESTS)),
+            ("Cost", "currencyUSD", grown("model", COST)),
+            ("Requests", "short", grown("model", REQUESTS)),
             ("Input", "short", kind("input")),
             ("Output", "short", kind("output")),
             ("Cache read", "short", kind("cacheRead")),
             ("Cache written", "short", kind("cacheCreation")),
-            ("Web searches", "short", by_model(own("web_searches_total", MODEL))),
+            ("Web searches", "short", searches),
         ], "Cost"),
         lines("Tokens a minute by model", "All four kinds together.", "short",
-              [(f"sum by (model) (rate({TOKENS}[$__rate_interval])) * 60", "{{model}}")], stacked=True),
+              [(speed("model", TOKENS, 60), "{{model}}")], stacked=True),
         lines("Output tokens a minute by model", "What models wrote, thinking included.", "short",
-              [(f"sum by (model) (rate({OUTPUT}[$__rate_interval])) * 60", "{{model}}")], stacked=True),
+              [(speed("model", OUTPUT, 60), "{{model}}")], stacked=True),
         lines("Cost an hour, main and sub-agents", f"Who asked: the conversation itself or an agent that it started. {LIST}",
               "currencyUSD", [(f"sum by (query_source) (rate({COST}[$__rate_interval])) * 3600", "{{query_source}}")],
               stacked=True),
         lines("Requests a minute by model", "Responses of the API, each counted once.", "short",
-              [(f"sum by (model) (rate({REQUESTS}[$__rate_interval])) * 60", "{{model}}")], stacked=True),
+              [(speed("model", REQUESTS, 60), "{{model}}")], stacked=True),
     )
 
 
@@ -120,11 +131,12 @@ def cache():
               "percentunit", [(share, "{{model}}")], calcs=("mean",), defaults={"min": 0, "max": 1}),
         lines("Cache writes a minute by time to live", "An hour costs 2 times the input price, five minutes 1.25 times.",
               "short", [(f"sum by (ttl) (rate({written}[$__rate_interval])) * 60", "{{ttl}}")], stacked=True),
-        bars("Read for each token written", f"Below 1 a cache costs more than it saves. {RANGE}", "short",
+        bars("Read for each token written", "A cache of five minutes pays from 0.3 on, one of an hour from 1.1 on. "
+             + RANGE, "short",
              [(f"sum by (model) (increase({READ}[$__range])) / "
                f"(sum by (model) (increase({written}[$__range])) > 0)", "{{model}}")]),
         bars("Cache writes by model and time to live", RANGE, "short",
-             [(f"sum by (model, ttl) (increase({written}[$__range]))", "{{model}} {{ttl}}")]),
+             [(grown("model, ttl", written), "{{model}} {{ttl}}")]),
     )
 
 
@@ -134,16 +146,15 @@ def projects():
         "Projects",
         table("By project", f"{RANGE} {LIST} Projects without a place of their own share __other__. Not filtered by model.",
               ["project"], [
-                  ("Cost", "currencyUSD", f"sum by (project) (increase({cost}[$__range]))"),
-                  ("Tokens", "short", f"sum by (project) (increase({tokens}[$__range]))"),
-                  ("Output", "short", "sum by (project) (increase("
-                   + own("project_tokens_total", PROJECT + ', type="output"') + "[$__range]))"),
+                  ("Cost", "currencyUSD", grown("project", cost)),
+                  ("Tokens", "short", grown("project", tokens)),
+                  ("Output", "short", grown("project", own("project_tokens_total", PROJECT + ', type="output"'))),
               ], "Cost", width=12,
               links=[{"title": "Projects in the API", "url": "${page:raw}/api/v1/stats/projects", "targetBlank": True}]),
         lines("Cost an hour by project", f"{LIST} Not filtered by model.", "currencyUSD",
-              [(f"sum by (project) (rate({cost}[$__rate_interval])) * 3600", "{{project}}")], stacked=True),
+              [(speed("project", cost, 3600), "{{project}}")], stacked=True),
         lines("Cost a day by project", f"A column is a day of UTC, written at its end. {LIST}", "currencyUSD",
-              [(f"sum by (project) (increase({cost}[1d]))", "{{project}}")], width=24, stacked=True, columns=True,
+              [(grown("project", cost, "1d"), "{{project}}")], width=24, stacked=True, columns=True,
               calcs=("sum",), interval="1d"),
     )
 
