@@ -34,7 +34,7 @@ def state():
              [(f"min by (instance) ({own('ready')})", "{{instance}}")], mappings=YES_NO),
         stat("Troubles", "Things that need somebody. The page and /api/v1/health name them.", "none",
              f"sum({own('troubles')})", judged=steps(GOOD, (1, BAD)),
-             links=[{"title": "Health", "url": "${page:raw}/api/v1/health", "targetBlank": True}]),
+             links=[link("Health", "${page:raw}/api/v1/health", "What the troubles are")]),
         stat("Sinks that fail", "Sinks whose receiver is not reached, and those that are paused.", "none",
              f"count({own('sink_up')} == 0) or 0 * sum({own('ready')})", judged=steps(GOOD, (1, BAD))),
         stat("Running for", "Time since the last start.", "s",

@@ -152,7 +152,7 @@ def states(title, about, queries, mappings, width=12, height=6):
     custom = {"fillOpacity": 70, "lineWidth": 0}
     options = {
         "alignValue": "left",
-        "legend": {"displayMode": "list", "placement": "bottom", "showLegend": False},
+        "legend": {"calcs": [], "displayMode": "list", "placement": "bottom", "showLegend": False},
         "mergeValues": True,
         "rowHeight": 0.8,
         "showValue": "never",
@@ -167,7 +167,10 @@ def heat(title, about, unit, query, width=12, height=8):
     options = {
         "calculate": False,
         "cellGap": 1,
-        "color": {"exponent": 0.5, "mode": "scheme", "scale": "exponential", "scheme": "Blues", "steps": 32},
+        "color": {
+            "exponent": 0.5, "fill": "blue", "mode": "scheme", "reverse": False, "scale": "exponential", "scheme": "Blues",
+            "steps": 32,
+        },
         "filterValues": {"le": 1e-9},
         "legend": {"show": True},
         "rowsFrame": {"layout": "auto"},
@@ -234,7 +237,7 @@ def data_source():
         "name": "datasource",
         "label": "Data source",
         "query": "prometheus",
-        "current": {},
+        "current": {"selected": True, "text": "default", "value": "default"},
         "includeAll": False,
         "multi": False,
         "options": [],
@@ -269,6 +272,8 @@ def note(name, color, expression, title, text, own_time=False, enable=True):
         "enable": enable,
         "hide": False,
         "iconColor": color,
+        "target": {"refId": "Anno", "expr": expression, "interval": "15s"},
+        # The same for Grafana before 12.
         "expr": expression,
         "step": "15s",
         "titleFormat": title,
@@ -278,7 +283,7 @@ def note(name, color, expression, title, text, own_time=False, enable=True):
 
 
 def link(title, url, about):
-    """A link at the top to a page of ours."""
+    """A link to a page of ours, at the top of a dashboard or of a panel."""
     return {
         "type": "link",
         "title": title,

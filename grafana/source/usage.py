@@ -61,7 +61,7 @@ def now():
 
 def budgets():
     used = steps(GOOD, (0.8, WARN), (1, BAD))
-    windows = [{"title": "Five-hour windows", "url": "${page:raw}/api/v1/stats/blocks", "targetBlank": True}]
+    windows = [link("Five-hour windows", "${page:raw}/api/v1/stats/blocks", "Where they begin and end")]
     return row(
         "Budgets, projection and the five-hour window",
         gauge("Budget used", "Share of each budget that the present day, week or month has used. Budgets are set in "

@@ -83,7 +83,7 @@ impl Dashboard {
         let list = self.list("/annotations/list").iter().filter(|note| note["builtIn"] != 1);
         let query = |note: &Value| Query {
             panel: note["name"].as_str().unwrap().to_owned(),
-            expression: note["expr"].as_str().unwrap().to_owned(),
+            expression: note["target"]["expr"].as_str().unwrap().to_owned(),
             instant: false,
         };
         list.map(query).collect()
