@@ -70,7 +70,7 @@ fn has_data(server: &Server, query: &Query) -> bool {
     let answer = if query.instant {
         server.ask("query", &[("query", &expression)])
     } else {
-        let now = server.query("time()").unwrap();
+        let now = server.query("vector(time())").unwrap();
         let (from, to) = ((now - 40.0).to_string(), now.to_string());
         server.ask("query_range", &[("query", &expression), ("start", &from), ("end", &to), ("step", "2")])
     };
