@@ -28,7 +28,7 @@ impl Lint {
         let (mut excluded, mut rule, mut reasons) = (BTreeSet::new(), String::new(), 0);
         for line in text("grafana/dashboards/.lint").lines() {
             if let Some(name) = line.trim().strip_suffix("-rule:") {
-                rule = name.to_owned();
+                name.clone_into(&mut rule);
             } else if line.trim().starts_with("reason: ") {
                 reasons += 1;
             } else if let Some(dashboard) = line.trim().strip_prefix("- dashboard: ") {
@@ -153,9 +153,7 @@ fn names_numbers_and_places_are_sound() {
         for row in dashboard.everything().iter().filter(|panel| panel["collapsed"] == true) {
             no_overlap(row["panels"].as_array().unwrap(), file);
         }
-        let within: BTreeMap<_, _> =
-            dashboard.queries().into_iter().map(|query| (query.expression, query.panel)).collect();
-        assert!(within.len() > 10, "{file}");
+        assert!(dashboard.queries().len() > 10, "{file}");
     }
 }
 

@@ -1,4 +1,4 @@
-//! As much of PromQL as it takes to find what an expression asks for.
+//! As much of the query language as it takes to find what an expression asks for.
 
 /// A selector of series.
 #[derive(Debug, PartialEq, Eq)]
