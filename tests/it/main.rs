@@ -13,6 +13,7 @@ mod counts;
 mod docs;
 mod faults;
 mod fixtures;
+mod grafana;
 mod house;
 mod inputs;
 mod live;

@@ -23,7 +23,7 @@ use crate::wait::{PATIENCE, eventually, pause, within};
 const TOKENS: &str = "claude_code_token_usage_tokens_total";
 
 /// A Prometheus server of our own.
-struct Server {
+pub(crate) struct Server {
     child: Child,
     address: String,
 }
@@ -40,11 +40,16 @@ impl Server {
             .iter()
             .map(|(job, target)| format!("{{job_name: {job}, static_configs: [{{targets: ['{target}']}}]}}"));
         let jobs = jobs.collect::<Vec<_>>().join(", ");
-        let (config, log) = (house.path("prometheus.yml"), house.path("prometheus.log"));
         let text = format!(
             "global: {{scrape_interval: 1s, scrape_timeout: 1s}}\n\
              scrape_configs: [{jobs}]\n"
         );
+        Self::configured(house, program, &text)
+    }
+
+    /// Does what a configuration file says.
+    pub(crate) fn configured(house: &TestHouse, program: PathBuf, text: &str) -> Self {
+        let (config, log) = (house.path("prometheus.yml"), house.path("prometheus.log"));
         std::fs::write(&config, text).unwrap();
         let child = Command::new(program)
             .arg(format!("--config.file={}", config.display()))
@@ -67,7 +72,7 @@ impl Server {
     }
 
     /// The value of an instant query that has one result.
-    fn query(&self, expression: &str) -> Option<f64> {
+    pub(crate) fn query(&self, expression: &str) -> Option<f64> {
         self.results(expression).first().map(|(_, value)| *value)
     }
 
@@ -80,8 +85,9 @@ impl Server {
     }
 
     /// What its API says.
-    fn ask(&self, what: &str, query: &[(&str, &str)]) -> Option<Value> {
-        let mut request = ureq::get(format!("http://{}/api/v1/{what}", self.address));
+    pub(crate) fn ask(&self, what: &str, query: &[(&str, &str)]) -> Option<Value> {
+        let mut request =
+            ureq::get(format!("http://{}/api/v1/{what}", self.address)).config().http_status_as_error(false).build();
         for (name, value) in query {
             request = request.query(*name, *value);
         }
@@ -90,7 +96,7 @@ impl Server {
     }
 
     /// What went wrong with the last scrape of each target; empty where nothing did.
-    fn scrape_errors(&self) -> Vec<String> {
+    pub(crate) fn scrape_errors(&self) -> Vec<String> {
         let answer = self.ask("targets", &[]).unwrap_or_default();
         let targets = answer["data"]["activeTargets"].as_array().cloned().unwrap_or_default();
         let error = |target: &Value| format!("{} {}", target["health"], target["lastError"]);
@@ -103,7 +109,7 @@ impl Server {
     }
 
     /// Waits until it has scraped what we show now.
-    fn sees(&self, served: &Served) {
+    pub(crate) fn sees(&self, served: &Served) {
         let shown = served.scrape().sum(TOKENS).unwrap();
         eventually("Prometheus to have scraped", PATIENCE, || {
             (self.query(&format!("sum({TOKENS})")) == Some(shown)).then_some(())
