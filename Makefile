@@ -39,9 +39,9 @@ dev: $(ENV_FILE) ## Serve from the sources in a container, anew whenever one cha
 observability: $(ENV_FILE) ## Start it with Prometheus, Grafana and a collector
 	$(COMPOSE) -f docker/docker-compose.observability.yml up -d
 
-migrate: $(ENV_FILE) ## Bring the history up to date now, after a backup; the start does it as well
+# An older database is copied before it is changed.
+migrate: $(ENV_FILE) ## Bring the history up to date now; the start does it as well
 	$(COMPOSE) stop
-	$(COMPOSE) run --rm claude-monitor db backup
 	$(COMPOSE) run --rm claude-monitor ingest
 	$(COMPOSE) up -d
 
