@@ -15,8 +15,14 @@ pub(super) fn completions(shell: Shell) -> Result<(), AppError> {
     let mut declaration = declaration();
     let name = declaration.get_name().to_owned();
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut declaration, name, &mut script);
-    print(&String::from_utf8_lossy(&script)).map_err(|error| AppError::Other(error.into()))
+    clap_complete::generate(shell, &mut declaration, &name, &mut script);
+    let mut script = String::from_utf8_lossy(&script).into_owned();
+    if shell == Shell::Bash {
+        // The generator has two ways of writing a program's name that has hyphens, and goes by one where it has labelled
+        // by the other, so that nothing would complete below a command (clap_complete 4.6.11).
+        script = script.replace(&name.replace('-', "__subcmd__"), &name.replace('-', "__"));
+    }
+    print(&script).map_err(|error| AppError::Other(error.into()))
 }
 
 /// Writes a page for the program and one for each command.

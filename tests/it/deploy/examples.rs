@@ -1,8 +1,11 @@
-//! The clients that are shipped as examples, against the real server.
+//! The clients that are shipped as examples, against the real server, and the example of a configuration.
 
 use std::process::{Command, Stdio};
 
-use super::words;
+use claude_token_monitor::sinks::SINKS;
+use claude_token_monitor::sources::SOURCES;
+
+use super::{read, words};
 use crate::auth::{free_address, locked};
 use crate::house::{Owned, TestHouse};
 use crate::parts::{checkout, need};
@@ -70,4 +73,17 @@ fn the_client_for_the_websocket_hears_of_changes_and_comes_back() {
     let served = house.serve();
     hears("everything again from the new server", lines + 1);
     assert!(served.stop().success());
+}
+
+#[test]
+fn the_example_of_a_configuration_has_every_source_and_every_sink() {
+    let example = read("examples/config.toml");
+    let samples = SOURCES.iter().map(|source| source.sample).chain(SINKS.iter().map(|sink| sink.sample));
+    for sample in samples {
+        let whole: Vec<String> = sample
+            .lines()
+            .map(|line| if line.starts_with('#') { line.to_owned() } else { format!("#{line}") })
+            .collect();
+        assert!(example.contains(&whole.join("\n")), "examples/config.toml lacks:\n{}", whole.join("\n"));
+    }
 }
