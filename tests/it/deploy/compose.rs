@@ -242,7 +242,21 @@ fn prometheus_grafana_and_the_collector_find_each_other() {
             assert_eq!(mount["read_only"], true, "{source}");
         }
     }
+    let given = environment(&services["grafana"]);
+    let url = format!("http://prometheus:{}", services["prometheus"]["ports"][0].as_str().unwrap().rsplit(':').next().unwrap());
+    assert_eq!(given["GRAFANA_PROMETHEUS_URL"], url);
+    assert_eq!(given["GRAFANA_DASHBOARDS"], "/var/lib/grafana/dashboards");
+    for asked in provisioned() {
+        assert!(given.contains_key(&asked), "grafana/provisioning asks for {asked}");
+    }
     let Some(promtool) = parts::need("promtool") else { return };
     let done = run(checkout(), promtool, &["check", "config", "docker/prometheus.yml"]);
     assert!(done.status.success(), "{}", words(&done));
+}
+
+/// Variables that what Grafana is provisioned with asks for.
+fn provisioned() -> BTreeSet<String> {
+    let listed = run(checkout(), "grep", &["-rhoE", r"^ +[a-z]+: \$[A-Z_]+", "grafana/provisioning"]);
+    let lines = String::from_utf8(listed.stdout).unwrap();
+    lines.lines().filter_map(|line| line.split_once('$')).map(|(_, name)| name.to_owned()).collect()
 }
