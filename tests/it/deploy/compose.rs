@@ -199,7 +199,7 @@ fn development_follows_the_checkout() {
     for (name, value) in image.env() {
         assert_eq!(environment[&name], value);
     }
-    let [script] = image.command("CMD").try_into().unwrap();
+    let [script]: [String; 1] = image.command("CMD").try_into().unwrap();
     assert!(checkout().join(script).exists());
     for word in ["entr", "clippy", "rustfmt"] {
         assert!(image.one("RUN").contains(word), "{word}");
@@ -219,7 +219,10 @@ fn prometheus_grafana_and_the_collector_find_each_other() {
     let main = service(MAIN, "claude-monitor");
     let prometheus = yaml("docker/prometheus.yml", &BTreeMap::new());
     let collector = yaml("docker/otel-collector.yml", &BTreeMap::new());
-    let targets: Vec<&str> = prometheus["scrape_configs"].as_array().unwrap().iter()
+    let targets: Vec<&str> = prometheus["scrape_configs"]
+        .as_array()
+        .unwrap()
+        .iter()
         .map(|job| job["static_configs"][0]["targets"][0].as_str().unwrap())
         .collect();
     assert_eq!(targets, ["claude-monitor:51888", "collector:8889"]);
@@ -243,7 +246,10 @@ fn prometheus_grafana_and_the_collector_find_each_other() {
         }
     }
     let given = environment(&services["grafana"]);
-    let url = format!("http://prometheus:{}", services["prometheus"]["ports"][0].as_str().unwrap().rsplit(':').next().unwrap());
+    let url = format!(
+        "http://prometheus:{}",
+        services["prometheus"]["ports"][0].as_str().unwrap().rsplit(':').next().unwrap()
+    );
     assert_eq!(given["GRAFANA_PROMETHEUS_URL"], url);
     assert_eq!(given["GRAFANA_DASHBOARDS"], "/var/lib/grafana/dashboards");
     for asked in provisioned() {

@@ -71,7 +71,10 @@ impl Stage {
     /// What the image sets in the environment.
     pub(super) fn env(&self) -> Vec<(String, String)> {
         let words = self.all("ENV").into_iter().flat_map(|line| line.split(' '));
-        words.map(|word| word.split_once('=').unwrap()).map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+        words
+            .map(|word| word.split_once('=').unwrap())
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .collect()
     }
 
     /// A command in the form of a list.

@@ -55,7 +55,7 @@ fn the_client_for_the_websocket_hears_of_changes_and_comes_back() {
     let served = house.serve();
     let out = house.path("heard");
     let mut command = Command::new(python);
-    command.arg(checkout().join("examples/websocket.py")).args([&format!("ws://{address}"), "claude-sonnet-*"]);
+    command.arg(checkout().join("examples/websocket.py")).arg(format!("ws://{address}")).arg("claude-sonnet-*");
     command.stdin(Stdio::null()).stdout(std::fs::File::create(&out).unwrap()).stderr(Stdio::null());
     let _client = Owned(command.spawn().unwrap());
     let hears = |what: &str, lines: usize| {

@@ -121,8 +121,8 @@ impl Container {
     /// A program of the image, as its user and with its environment.
     fn command(&self, line: &[String]) -> Command {
         let user = format!("--userspec={}", self.last.one("USER"));
-        let mut command = Command::new("setpriv");
-        command.args(["--no-new-privs", "chroot", &user]).arg(&self.root).args(line);
+        let mut command = Command::new("/usr/bin/setpriv");
+        command.args(["--no-new-privs", "/usr/sbin/chroot", &user]).arg(&self.root).args(line);
         command.env_clear().envs(self.env.iter().map(|(name, value)| (name, value))).stdin(Stdio::null());
         command.stdout(Stdio::null());
         command
@@ -164,7 +164,8 @@ fn put(file: &Path, at: &Path) {
 }
 
 fn ask(port: u16, path: &str) -> Option<(u16, String)> {
-    let config = ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(Duration::from_secs(10)));
+    let config =
+        ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(Duration::from_secs(10)));
     let agent: ureq::Agent = config.build().into();
     let mut answer = agent.get(format!("http://localhost:{port}{path}")).call().ok()?;
     Some((answer.status().as_u16(), answer.body_mut().read_to_string().ok()?))

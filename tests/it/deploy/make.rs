@@ -6,7 +6,7 @@ use std::process::{Command, Output, Stdio};
 use tempfile::TempDir;
 
 use super::{read, words};
-use crate::parts::{self, checkout};
+use crate::parts::checkout;
 
 /// A docker that does nothing, in a directory of its own.
 struct Stage {
@@ -31,7 +31,7 @@ impl Stage {
     /// Runs make with an answer to what it may ask.
     fn make(&self, targets: &[&str], answer: &str) -> Output {
         std::fs::write(self.path("answer"), answer).unwrap();
-        let mut command = Command::new(parts::need("make").unwrap_or_else(|| "make".into()));
+        let mut command = Command::new("make");
         command.args(["--no-print-directory", "-C"]).arg(checkout()).args(targets);
         command.arg(format!("ENV_FILE={}", self.path("env"))).arg(format!("BACKUPS={}", self.path("backups")));
         command.env_clear().env("PATH", format!("{}:/usr/bin:/bin:/usr/sbin:/sbin", self.dir.path().display()));
@@ -57,7 +57,19 @@ fn help_is_the_default_and_names_every_target() {
         assert!(shown.contains(&format!("make {target} ")), "{target} is not in:\n{shown}");
     }
     for target in [
-        "build", "start", "stop", "restart", "logs", "dev", "test", "clean", "migrate", "clean-ports", "run", "bench", "lint",
+        "build",
+        "start",
+        "stop",
+        "restart",
+        "logs",
+        "dev",
+        "test",
+        "clean",
+        "migrate",
+        "clean-ports",
+        "run",
+        "bench",
+        "lint",
     ] {
         assert!(targets.split(' ').any(|one| one == target), "{target}");
     }
@@ -114,7 +126,8 @@ fn purge_asks_first_and_keeps_a_copy() {
     let done = stage.make(&["purge"], "yes\n");
     assert!(done.status.success(), "{}", words(&done));
     let said = stage.said();
-    let place = |word: &str| said.iter().position(|line| line.contains(word)).unwrap_or_else(|| panic!("{word}: {said:?}"));
+    let place =
+        |word: &str| said.iter().position(|line| line.contains(word)).unwrap_or_else(|| panic!("{word}: {said:?}"));
     assert!(place("db backup") < place(" cp ") && place(" cp ") < place("down --volumes"), "{said:?}");
 
     // Without a copy nothing is removed.

@@ -28,7 +28,8 @@ fn read(path: &str) -> String {
 
 /// A YAML file of the checkout, after the variables in it were put in as docker compose does it.
 fn yaml(path: &str, variables: &BTreeMap<&str, &str>) -> Value {
-    serde_norway::from_str(&compose::interpolated(&read(path), variables)).unwrap_or_else(|error| panic!("{path}: {error}"))
+    serde_norway::from_str(&compose::interpolated(&read(path), variables))
+        .unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
 /// Runs a program in a directory and nothing but a path around it.

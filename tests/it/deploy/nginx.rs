@@ -154,7 +154,8 @@ fn pages_api_and_exports_come_through_with_each_header_once() {
 fn files_that_never_change_are_kept_even_while_the_server_is_away() {
     let Some((front, served, _)) = start() else { return };
     let (_, page) = front.get("/");
-    let asset = page.split('"').find(|word| word.starts_with("/assets/") && word.ends_with("app.css")).unwrap().to_owned();
+    let asset =
+        page.split('"').find(|word| word.starts_with("/assets/") && word.ends_with("app.css")).unwrap().to_owned();
     let (head, first) = front.get(&asset);
     assert!(head.contains("cache-control: public, max-age=31536000, immutable"), "{head}");
     assert_eq!(served.stop().code(), Some(0));
@@ -216,7 +217,8 @@ fn the_websocket_comes_through_and_hears_of_changes() {
         while requests.last() != Some(&Value::from(8)) {
             let message = timeout(PATIENCE, socket.next()).await.expect("a message in time").unwrap().unwrap();
             let message: Value = serde_json::from_str(message.to_text().unwrap()).unwrap();
-            let totals = if message["type"] == "initial_data" { &message["data"]["totals"] } else { &message["totals"] };
+            let totals =
+                if message["type"] == "initial_data" { &message["data"]["totals"] } else { &message["totals"] };
             requests.push(totals["requests"].clone());
             if requests.len() == 1 {
                 scribe.append("one", 1);

@@ -89,7 +89,9 @@ fn what_is_built_is_what_the_document_names_and_what_binstall_looks_for() {
     let manifest: toml::Table = toml::from_str(&read("Cargo.toml")).unwrap();
     let package = &manifest["package"];
     let binstall = &package["metadata"]["binstall"];
-    for target in targets().into_iter().chain(["x86_64-unknown-linux-gnu", "aarch64-unknown-linux-gnu"].map(str::to_owned)) {
+    for target in
+        targets().into_iter().chain(["x86_64-unknown-linux-gnu", "aarch64-unknown-linux-gnu"].map(str::to_owned))
+    {
         let field = |name: &str| {
             let own = binstall.get("overrides").and_then(|all| all.get(&target)).and_then(|own| own.get(name));
             let template = own.unwrap_or_else(|| &binstall[name]).as_str().unwrap();
@@ -143,9 +145,16 @@ fn an_archive_holds_the_program_and_all_that_belongs_to_it() {
 
     let folder = out.join(&name);
     for file in [
-        "README.md", "LICENSE", "CHANGELOG.md", "SECURITY.md", "services/claude-token-monitor.service",
-        "services/claude-token-monitor.plist", "examples/config.toml", "completions/_claude-token-monitor",
-        "completions/claude-token-monitor.fish", "completions/_claude-token-monitor.ps1",
+        "README.md",
+        "LICENSE",
+        "CHANGELOG.md",
+        "SECURITY.md",
+        "services/claude-token-monitor.service",
+        "services/claude-token-monitor.plist",
+        "examples/config.toml",
+        "completions/_claude-token-monitor",
+        "completions/claude-token-monitor.fish",
+        "completions/_claude-token-monitor.ps1",
     ] {
         assert!(folder.join(file).metadata().is_ok_and(|file| file.len() > 0), "{file}");
     }
@@ -189,7 +198,9 @@ fn a_tag_that_does_not_fit_is_not_released() {
     let files = ["Cargo.toml", "Cargo.lock", "CHANGELOG.md", "scripts/check-release", "scripts/release-notes"];
     let mut texts: BTreeMap<&str, String> = files.into_iter().map(|file| (file, read(file))).collect();
     let version = env!("CARGO_PKG_VERSION");
-    let section = format!("## [Unreleased]\n\n## [{version}] - 2026-12-01\n\n### Added\n\n- News.\n\n## [0.0.1] - 2026-01-01\n\n- Old.\n");
+    let section = format!(
+        "## [Unreleased]\n\n## [{version}] - 2026-12-01\n\n### Added\n\n- News.\n\n## [0.0.1] - 2026-01-01\n\n- Old.\n"
+    );
     let write = |texts: &BTreeMap<&str, String>| {
         texts.iter().for_each(|(file, text)| std::fs::write(dir.path().join(file), text).unwrap());
     };

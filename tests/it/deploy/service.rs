@@ -56,7 +56,9 @@ impl UserManager {
         command.args(as_user()).args([SYSTEMD, "--user"]);
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let manager = Self { manager: Owned(command.spawn().unwrap()), groups };
-        let up = within(PATIENCE, || manager.run(&["systemctl", "--user", "show-environment"]).status.success().then_some(()));
+        let up = within(PATIENCE, || {
+            manager.run(&["systemctl", "--user", "show-environment"]).status.success().then_some(())
+        });
         if up.is_none() {
             parts::lack("a user manager of systemd that starts");
             return None;
@@ -93,9 +95,7 @@ fn as_user() -> Vec<String> {
 impl Drop for UserManager {
     fn drop(&mut self) {
         // What it has started outlives it, so everything in its groups is ended.
-        let emptied = within(PATIENCE, || {
-            self.groups.iter().all(|group| empty(group)).then_some(())
-        });
+        let emptied = within(PATIENCE, || self.groups.iter().all(|group| empty(group)).then_some(()));
         assert!(emptied.is_some() || std::thread::panicking(), "{:?} stay behind", self.groups);
     }
 }
@@ -158,12 +158,9 @@ fn systemd_starts_it_fenced_starts_it_again_and_lets_it_go() {
         let found = mounts.lines().rev().find(|line| line.split(' ').nth(4) == Some(at));
         found.map(|line| line.split(' ').nth(5).unwrap().split(',').next().unwrap().to_owned())
     };
-    for (at, expected) in [
-        ("/", "ro"),
-        ("/home/me", "ro"),
-        ("/home/me/.local/share/claude-token-monitor", "rw"),
-        ("/home/me/sink", "rw"),
-    ] {
+    for (at, expected) in
+        [("/", "ro"), ("/home/me", "ro"), ("/home/me/.local/share/claude-token-monitor", "rw"), ("/home/me/sink", "rw")]
+    {
         assert_eq!(mode(at).as_deref(), Some(expected), "{at} in {mounts}");
     }
 

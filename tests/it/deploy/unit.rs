@@ -54,7 +54,8 @@ fn odd_paths_and_values_arrive_as_they_are() {
     let text = rendered(&house, &args);
     let start = text.lines().find_map(|line| line.strip_prefix("ExecStart=")).unwrap();
     let escaped = |path: &std::path::Path| {
-        let text = path.to_str().unwrap().replace('\\', r"\\").replace('"', "\\\"").replace('%', "%%").replace('$', "$$");
+        let text =
+            path.to_str().unwrap().replace('\\', r"\\").replace('"', "\\\"").replace('%', "%%").replace('$', "$$");
         format!("\"{text}\"")
     };
     assert!(start.contains(&format!("--database {}", escaped(&database))), "{start}");
@@ -63,7 +64,9 @@ fn odd_paths_and_values_arrive_as_they_are() {
     assert!(text.contains("\nEnvironment=TZ=Europe/Berlin\n"), "{text}");
     let file = house.path("claude-token-monitor.service");
     std::fs::write(&file, &text).unwrap();
-    let Some((content, said)) = analyze(&house, &["verify", "--user", "--man=no", file.to_str().unwrap()]) else { return };
+    let Some((content, said)) = analyze(&house, &["verify", "--user", "--man=no", file.to_str().unwrap()]) else {
+        return;
+    };
     assert!(content && said.is_empty(), "{said}");
 }
 
