@@ -12,14 +12,19 @@ ask() {
     printf '%s\n' "${TOKEN:+Authorization: Bearer $TOKEN}" | curl --fail --silent --show-error --max-time 30 -H @- "$url/api/v1/$1"
 }
 
+current=$(ask stats/current)
+daily=$(ask "stats/trends?period=daily&days=$days")
+projects=$(ask "stats/projects?limit=5")
+
 echo "All time:"
-ask stats/current | jq -r '.totals | "  \(.total_tokens) tokens in \(.requests) responses, $\(.total_cost // 0 | . * 100 | round / 100)"'
+printf '%s\n' "$current" |
+    jq -r '.totals | "  \(.total_tokens) tokens in \(.requests) responses, $\(.total_cost // 0 | . * 100 | round / 100)"'
 
 echo "The last $days days:"
-ask "stats/trends?period=daily&days=$days" | jq -r '.data[] | "  \(.date)  \(.total_tokens) tokens  $\(.cost // 0 | . * 100 | round / 100)"'
+printf '%s\n' "$daily" | jq -r '.data[] | "  \(.date)  \(.total_tokens) tokens  $\(.cost // 0 | . * 100 | round / 100)"'
 
 echo "Models:"
-ask stats/current | jq -r '.models | to_entries | sort_by(-.value.total_tokens)[] | "  \(.key)  \(.value.total_tokens)"'
+printf '%s\n' "$current" | jq -r '.models | to_entries | sort_by(-.value.total_tokens)[] | "  \(.key)  \(.value.total_tokens)"'
 
 echo "Projects of the last 30 days:"
-ask "stats/projects?limit=5" | jq -r '.data[] | "  \(.project)  \(.total_tokens)"'
+printf '%s\n' "$projects" | jq -r '.data[] | "  \(.project)  \(.total_tokens)"'

@@ -28,8 +28,17 @@ fn read(path: &str) -> String {
 
 /// A YAML file of the checkout, after the variables in it were put in as docker compose does it.
 fn yaml(path: &str, variables: &BTreeMap<&str, &str>) -> Value {
-    serde_norway::from_str(&compose::interpolated(&read(path), variables))
-        .unwrap_or_else(|error| panic!("{path}: {error}"))
+    fn fill(value: &mut Value, variables: &BTreeMap<&str, &str>) {
+        match value {
+            Value::String(text) => *text = compose::interpolated(text, variables),
+            Value::Array(values) => values.iter_mut().for_each(|value| fill(value, variables)),
+            Value::Object(fields) => fields.values_mut().for_each(|value| fill(value, variables)),
+            _ => {}
+        }
+    }
+    let mut value = serde_norway::from_str(&read(path)).unwrap_or_else(|error| panic!("{path}: {error}"));
+    fill(&mut value, variables);
+    value
 }
 
 /// Runs a program in a directory and nothing but a path around it.
