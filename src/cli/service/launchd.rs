@@ -12,13 +12,13 @@ const TEMPLATE: &str = include_str!("../../../examples/claude-token-monitor.plis
 pub(super) fn agent(service: &Service, log: &Path) -> anyhow::Result<String> {
     let binary = utf8(&service.binary)?;
     let words = std::iter::once(binary).chain(service.arguments.iter().map(String::as_str));
-    let arguments: String = words.map(|word| format!("        <string>{}</string>\n", escaped(word))).collect();
+    let arguments: Vec<String> = words.map(|word| format!("        <string>{}</string>\n", escaped(word))).collect();
     let pair = |(name, value): &(String, String)| {
         format!("        <key>{}</key>\n        <string>{}</string>\n", escaped(name), escaped(value))
     };
-    let environment: String = service.environment.iter().map(pair).collect();
-    let text = between(TEMPLATE, "<array>\n", "    </array>", &arguments)?;
-    let text = between(&text, "<key>EnvironmentVariables</key>\n    <dict>\n", "    </dict>", &environment)?;
+    let environment: Vec<String> = service.environment.iter().map(pair).collect();
+    let text = between(TEMPLATE, "<array>\n", "    </array>", &arguments.concat())?;
+    let text = between(&text, "<key>EnvironmentVariables</key>\n    <dict>\n", "    </dict>", &environment.concat())?;
     let log = format!("<string>{}</string>\n", escaped(utf8(log)?));
     let text = between(&text, "<key>StandardErrorPath</key>\n    ", "    <key>RunAtLoad</key>", &log)?;
     between(&text, "<!-- ", " -->", "Written by `claude-token-monitor service install`.")

@@ -81,7 +81,7 @@ impl Manager {
                 systemctl(&["restart", NAME])?;
             }
             Kind::Launchd => {
-                self.boot_out().ok();
+                boot_out().ok();
                 let file = self.file.to_str().context("the home's name is not UTF-8")?;
                 launchctl(&["bootstrap", &domain(), file])?;
             }
@@ -95,7 +95,7 @@ impl Manager {
             Kind::Systemd => systemctl(&["disable", "--now", NAME]).map(drop),
             Kind::Launchd => {
                 // It is not there if it was stopped by hand.
-                self.boot_out().ok();
+                boot_out().ok();
                 Ok(())
             }
         }
@@ -117,7 +117,10 @@ impl Manager {
                 let word = |question: &str| -> anyhow::Result<String> {
                     let answer = output("systemctl", &["--user", question, NAME])?;
                     let words = String::from_utf8_lossy(&answer.stdout).trim().to_owned();
-                    if words.is_empty() { bail!(failure("systemctl", &answer)) } else { Ok(words) }
+                    if words.is_empty() {
+                        bail!(failure("systemctl", &answer));
+                    }
+                    Ok(words)
                 };
                 let (enabled, active) = (word("is-enabled")?, word("is-active")?);
                 let runs = active == "active";
@@ -149,10 +152,11 @@ impl Manager {
             ),
         }
     }
+}
 
-    fn boot_out(&self) -> anyhow::Result<Output> {
-        launchctl(&["bootout", &format!("{}/{NAME}", domain())])
-    }
+/// Has launchd forget the service.
+fn boot_out() -> anyhow::Result<Output> {
+    launchctl(&["bootout", &format!("{}/{NAME}", domain())])
 }
 
 fn systemctl(args: &[&str]) -> anyhow::Result<Output> {

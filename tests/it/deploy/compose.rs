@@ -26,7 +26,7 @@ pub(super) fn interpolated(text: &str, variables: &BTreeMap<&str, &str>) -> Stri
     let (name, default) = inside.split_once(":-").unwrap_or((inside, ""));
     let value = variables.get(name).filter(|value| !value.is_empty());
     let value = value.map_or_else(|| interpolated(default, variables), |value| (*value).to_owned());
-    format!("{before}{value}{}", interpolated(&after[1..], variables))
+    format!("{before}{value}{}", interpolated(after.strip_prefix('}').unwrap(), variables))
 }
 
 #[test]

@@ -154,7 +154,7 @@ fn lay_out(house: &TestHouse, root: &Path, stages: &[Stage]) {
     // A build for tests is not static; what it needs is put beside it.
     let ldd = Command::new("ldd").arg(house.binary()).output().unwrap();
     for library in String::from_utf8_lossy(&ldd.stdout).split_whitespace().filter(|word| word.starts_with('/')) {
-        put(Path::new(library), &root.join(&library[1..]));
+        put(Path::new(library), &root.join(library.trim_start_matches('/')));
     }
 }
 

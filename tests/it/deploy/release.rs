@@ -80,7 +80,9 @@ fn what_is_built_is_what_the_document_names_and_what_binstall_looks_for() {
     };
     let named: BTreeSet<String> = document
         .split('`')
-        .filter(|word| word.starts_with("claude-token-monitor-") && (word.ends_with(".gz") || word.ends_with(".zip")))
+        .filter(|word| {
+            word.starts_with("claude-token-monitor-") && [".gz", ".zip"].iter().any(|ending| word.ends_with(ending))
+        })
         .map(|word| word.replace("X.Y.Z", version))
         .collect();
     let built: BTreeSet<String> = targets().iter().map(|target| archive(target)).collect();
@@ -202,7 +204,9 @@ fn a_tag_that_does_not_fit_is_not_released() {
         "## [Unreleased]\n\n## [{version}] - 2026-12-01\n\n### Added\n\n- News.\n\n## [0.0.1] - 2026-01-01\n\n- Old.\n"
     );
     let write = |texts: &BTreeMap<&str, String>| {
-        texts.iter().for_each(|(file, text)| std::fs::write(dir.path().join(file), text).unwrap());
+        for (file, text) in texts {
+            std::fs::write(dir.path().join(file), text).unwrap();
+        }
     };
     let script = |args: &[&str]| run(dir.path(), "/bin/sh", args);
     let check = |tag: &str, repository: &str, expected: Result<(), &str>| {

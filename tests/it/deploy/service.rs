@@ -43,7 +43,9 @@ impl UserManager {
             parts::lack("the right to make control groups");
             return None;
         }
-        let join: String = groups.iter().map(|group| format!("echo $$ >{}/cgroup.procs\n", group.display())).collect();
+        let join: Vec<String> =
+            groups.iter().map(|group| format!("echo $$ >{}/cgroup.procs\n", group.display())).collect();
+        let join = join.concat();
         let script = format!(
             "set -e\n{join}mount -t tmpfs tmpfs /run\n\
              mkdir -p /run/systemd/system /run/systemd/unit-root /run/user/{USER}\n\
