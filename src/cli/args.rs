@@ -163,6 +163,20 @@ pub enum Command {
     /// Show settings and where they come from
     #[command(subcommand)]
     Config(ConfigCommand),
+
+    /// Have it started at every login: by systemd on Linux, by launchd on macOS
+    #[command(subcommand)]
+    Service(ServiceCommand),
+
+    /// Print completions for a shell
+    Completions { shell: clap_complete::Shell },
+
+    /// Write manual pages
+    Manual {
+        /// Where to, as files for section 1
+        #[arg(value_name = "DIR")]
+        directory: PathBuf,
+    },
 }
 
 /// What `doctor` can be told.
@@ -342,6 +356,43 @@ pub enum ConfigCommand {
     Init,
 }
 
+/// What can be done with the background service.
+#[derive(Clone, Debug, PartialEq, Eq, Subcommand)]
+pub enum ServiceCommand {
+    /// Write its description with what is said here, and start it now and at every login
+    Install(InstallArgs),
+
+    /// Say whether it is installed and runs
+    Status,
+
+    /// Stop it and remove its description; the history stays
+    Uninstall {
+        /// Say what would be done, and do nothing
+        #[arg(long)]
+        dry_run: bool,
+    },
+}
+
+/// What `service install` can be told: besides this everything that `serve` can.
+#[derive(Clone, Debug, PartialEq, Eq, Args)]
+pub struct InstallArgs {
+    #[command(flatten)]
+    pub serve: ServeArgs,
+
+    /// A directory that it may write to besides that of the history, for a sink; can be repeated
+    #[arg(long = "allow-write", value_name = "DIR")]
+    pub writable: Vec<PathBuf>,
+
+    /// Print the description, and do nothing
+    #[arg(long)]
+    pub dry_run: bool,
+}
+
+/// The command line as a whole, for whoever describes it.
+pub(super) fn declaration() -> clap::Command {
+    Typed::command()
+}
+
 impl Cli {
     /// Reads a command line, the program's name first. The error prints itself and knows its exit code.
     pub fn read<I>(args: I) -> Result<Self, clap::Error>
@@ -367,7 +418,9 @@ impl Cli {
     pub fn flags(&self) -> Flags {
         let GlobalArgs { config, data_dirs, database, log_level, color, quiet: _ } = self.global.clone();
         let serve = match &self.command {
-            Command::Serve(serve) => serve.clone(),
+            Command::Serve(serve) | Command::Service(ServiceCommand::Install(InstallArgs { serve, .. })) => {
+                serve.clone()
+            }
             _ => ServeArgs::default(),
         };
         let watch = serve.no_watch.then_some(false);
@@ -459,6 +512,15 @@ mod tests {
         );
         check("healthcheck", &Command::Healthcheck(HealthcheckArgs { url: None }));
         check("config show --json", &Command::Config(ConfigCommand::Show { json: true }));
+        check("completions fish", &Command::Completions { shell: clap_complete::Shell::Fish });
+        check("manual /tmp/man", &Command::Manual { directory: "/tmp/man".into() });
+        check("service status", &Command::Service(ServiceCommand::Status));
+        let serve = ServeArgs { no_watch: true, ..ServeArgs::default() };
+        let install = InstallArgs { serve, writable: vec!["/a".into(), "/b".into()], dry_run: true };
+        check(
+            "service install --no-watch --allow-write /a --allow-write /b --dry-run",
+            &Command::Service(ServiceCommand::Install(install)),
+        );
     }
 
     #[test]

@@ -7,6 +7,7 @@ pub mod config_cmd;
 mod db;
 mod demo;
 mod doctor;
+mod generate;
 mod health;
 mod logging;
 mod output;
@@ -14,6 +15,7 @@ mod pricing;
 mod progress;
 mod request;
 mod serve;
+mod service;
 mod sinks;
 
 use std::ffi::OsString;
@@ -135,6 +137,9 @@ fn execute(cli: &Cli, more: &'static [SinkFactory]) -> Result<bool, CliError> {
         Command::Sinks(command) => return Ok(sinks::run(&load()?, &clock, more, command)?),
         // Has to work when the configuration does not.
         Command::Config(command) => return config_command(command, &cli.flags()),
+        Command::Service(command) => return Ok(service::run(command, cli)?),
+        Command::Completions { shell } => generate::completions(*shell)?,
+        Command::Manual { directory } => generate::manual(directory)?,
     }
     Ok(true)
 }

@@ -81,6 +81,11 @@ impl TestHouse {
         self
     }
 
+    /// Where the binary is, for whoever puts a copy of it elsewhere.
+    pub(crate) fn binary(&self) -> &Path {
+        &self.binary
+    }
+
     /// Runs an example instead of the program, if it was built.
     pub(crate) fn with_example(mut self, name: &str) -> Option<Self> {
         self.binary = Path::new(BINARY).with_file_name("examples").join(name);
@@ -183,9 +188,15 @@ impl TestHouse {
     }
 
     fn spawn_printing<S: AsRef<OsStr>>(&self, args: impl IntoIterator<Item = S>, to: Stdio) -> Starting {
-        let log = self.fresh("log");
         let mut command = self.command(std::iter::once(OsString::from("serve")));
-        command.args(args).stdout(to).stderr(File::create(&log).unwrap());
+        command.args(args).stdout(to);
+        self.spawn_prepared(command)
+    }
+
+    /// Starts a prepared command that logs as the service does.
+    pub(crate) fn spawn_prepared(&self, mut command: Command) -> Starting {
+        let log = self.fresh("log");
+        command.stderr(File::create(&log).unwrap());
         Starting { child: Owned(command.spawn().unwrap()), log }
     }
 
@@ -222,7 +233,7 @@ impl Finished {
 }
 
 /// A child that dies with the test.
-struct Owned(Child);
+pub(crate) struct Owned(pub(crate) Child);
 
 impl Owned {
     fn pid(&self) -> Pid {

@@ -50,6 +50,16 @@ impl Mount {
         Self::new([OsStr::new("-o"), OsStr::new(&format!("loop,{options}")), image.as_os_str()], at)
     }
 
+    /// A directory in a second place.
+    pub(crate) fn bind(from: &Path, at: &Path) -> Option<Self> {
+        Self::new([OsStr::new("--bind"), from.as_os_str()], at)
+    }
+
+    /// Nothing in it can be changed from now on, at this place.
+    pub(crate) fn read_only(self) -> Option<Self> {
+        succeeds("mount", [OsStr::new("-o"), OsStr::new("remount,bind,ro"), self.0.as_os_str()]).then_some(self)
+    }
+
     fn new<S: AsRef<OsStr>>(args: impl IntoIterator<Item = S>, at: &Path) -> Option<Self> {
         std::fs::create_dir_all(at).unwrap();
         let args = args.into_iter().map(|arg| arg.as_ref().to_owned()).chain([at.as_os_str().to_owned()]);

@@ -10,6 +10,7 @@ mod browser;
 mod cli;
 mod corpus;
 mod counts;
+mod deploy;
 mod docs;
 mod faults;
 mod fixtures;

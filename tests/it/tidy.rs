@@ -114,6 +114,8 @@ const OWNED: &[(&str, &[&str])] = &[
     ("askama", &["src/web/", "src/plugin", "src/sinks/"]),
     ("warp", &["src/web/", "src/plugin", "src/route.rs", "src/sinks/"]),
     ("clap", &["src/cli/", "src/cli.rs"]),
+    ("clap_complete", &["src/cli/"]),
+    ("clap_mangen", &["src/cli/"]),
     ("hyper_rustls", &["src/sinks/http/"]),
     ("rustls_native_certs", &["src/sinks/http/"]),
     ("prometheus_client", &["src/sinks/prometheus"]),
