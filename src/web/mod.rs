@@ -9,7 +9,7 @@ pub mod error;
 pub mod exchange;
 pub mod guard;
 pub mod headers;
-pub mod history;
+pub mod memory;
 pub mod pages;
 pub mod process;
 pub mod proxy;
@@ -43,7 +43,9 @@ use api::health::Health;
 use auth::{Auth, AuthSettings};
 use exchange::{Exchange, ExchangeLimits};
 use guard::Gate;
-use history::HistoryCache;
+use pages::data::Shelf;
+use pages::format::Currency;
+use pages::language::Language;
 use rate::Rates;
 use server::{ConnectionLimits, Serving};
 use tls::Tls;
@@ -68,6 +70,10 @@ pub struct WebSettings {
     pub tls: Option<Arc<Tls>>,
     /// Whose days the pages show.
     pub zone: TimeZone,
+    /// The pages' language; without one, what the browser asks for.
+    pub language: Option<Language>,
+    /// What money is shown in.
+    pub currency: Currency,
     /// The history is made up; the pages say so.
     pub demo: bool,
     pub connections: ConnectionLimits,
@@ -86,6 +92,8 @@ impl Default for WebSettings {
             auth: AuthSettings::default(),
             tls: None,
             zone: TimeZone::UTC,
+            language: None,
+            currency: Currency::default(),
             demo: false,
             connections: ConnectionLimits::default(),
             exchanges: ExchangeLimits::default(),
@@ -108,14 +116,15 @@ pub struct WebState {
     /// Places for exports.
     pub exports: Arc<Semaphore>,
     pub auth: Arc<Auth>,
-    history: Arc<HistoryCache>,
+    /// What the pages remember of the history.
+    shelf: Arc<Shelf>,
     started: Instant,
 }
 
 impl WebState {
     pub fn new(hub: Hub, readers: Readers, clock: Clock, prices: Arc<PriceTable>, settings: Arc<WebSettings>) -> Self {
         let auth = Arc::new(Auth::new(&settings.auth, clock.clone()));
-        let (answers, history) = (Arc::default(), Arc::default());
+        let (answers, shelf) = (Arc::default(), Arc::default());
         let exports = Arc::new(Semaphore::new(api::export::AT_ONCE));
         Self {
             hub,
@@ -127,7 +136,7 @@ impl WebState {
             control: None,
             exports,
             auth,
-            history,
+            shelf,
             started: Instant::now(),
         }
     }
@@ -160,6 +169,7 @@ pub async fn serve(listener: TcpListener, state: WebState, plugins: Routes, stop
         rates: Rates::new(state.settings.requests_per_minute),
         auth: Arc::clone(&state.auth),
         limits: exchanges,
+        language: state.settings.language,
         router: router(&state, plugins),
         hub: state.hub.clone(),
     };

@@ -1,13 +1,8 @@
-//! Answers as JSON with a strong validator, and the memory of those that took a look at the history: for as long as
-//! nothing changes, a question costs the database one look, however many ask it.
+//! Answers as JSON with a strong validator, and the memory of those that took a look at the history.
 
-use std::collections::HashMap;
 use std::hash::Hasher;
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
 
 use serde::Serialize;
-use tokio::sync::OnceCell;
 use warp::http::{HeaderMap, HeaderValue, StatusCode, header};
 use warp::hyper::body::Bytes;
 use xxhash_rust::xxh3::Xxh3;
@@ -16,6 +11,7 @@ use crate::route::{Request, Response};
 use crate::store::{Readers, StoreError};
 use crate::web::WebState;
 use crate::web::error::ApiError;
+use crate::web::memory::Memory;
 
 /// A JSON answer.
 pub fn json(status: StatusCode, body: &impl Serialize) -> Response {
@@ -86,54 +82,11 @@ fn known_tag(headers: &HeaderMap, tag: &str) -> Option<HeaderValue> {
     HeaderValue::from_str(if known == "*" { tag } else { known }).ok()
 }
 
-/// How many answers are remembered.
-const REMEMBERED: usize = 256;
-
 /// The longest answer that is remembered.
 const LONGEST: usize = 256 * 1024;
 
-/// How long an answer is good for, even if nothing changes.
-const GOOD_FOR: Duration = Duration::from_secs(60);
-
 /// Answers to questions about the history.
-#[derive(Default)]
-pub struct Answers {
-    known: Mutex<HashMap<String, Known>>,
-}
-
-struct Known {
-    revision: u64,
-    since: Instant,
-    /// Empty while the first who asked is still looking.
-    rendered: Arc<OnceCell<Rendered>>,
-}
-
-impl Answers {
-    /// The place for an answer; whoever comes at the same time waits for the same look at the history.
-    fn place(&self, question: &str, revision: u64) -> Arc<OnceCell<Rendered>> {
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(found) = known.get(question)
-            && found.revision == revision
-            && found.since.elapsed() < GOOD_FOR
-        {
-            return Arc::clone(&found.rendered);
-        }
-        if known.len() >= REMEMBERED {
-            known.retain(|_, one| one.revision == revision && one.since.elapsed() < GOOD_FOR);
-        }
-        if known.len() >= REMEMBERED {
-            known.clear();
-        }
-        let rendered = Arc::<OnceCell<Rendered>>::default();
-        let new = Known { revision, since: Instant::now(), rendered: Arc::clone(&rendered) };
-        known.insert(question.to_owned(), new);
-        rendered
-    }
-
-    fn forget(&self, question: &str) {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).remove(question);
-    }
-}
+pub type Answers = Memory<Rendered>;
 
 /// Looks at the history, or remembers what it said. `question` names everything that the answer depends on besides the
 /// history itself.
@@ -144,26 +97,13 @@ pub async fn of_history<T: Serialize + Send + 'static>(
     look: impl FnOnce(&Readers) -> Result<T, ApiError> + Send + 'static,
 ) -> Result<Response, ApiError> {
     let revision = state.hub.snapshot().revision;
-    let place = state.answers.place(&question, revision);
-    let rendered = place
-        .get_or_try_init(|| async {
-            let readers = state.readers.clone();
-            blocking(move || Ok(Rendered::of(revision, &look(&readers)?))).await
-        })
-        .await;
-    match rendered {
-        Ok(rendered) => {
-            if rendered.text.len() > LONGEST {
-                state.answers.forget(&question);
-            }
-            Ok(rendered.response(&request.headers))
-        }
-        Err(error) => {
-            // A failure is nobody's answer for a minute.
-            state.answers.forget(&question);
-            Err(error)
-        }
+    let readers = state.readers.clone();
+    let look = || blocking(move || Ok(Rendered::of(revision, &look(&readers)?)));
+    let rendered = state.answers.get(&question, revision, look).await?;
+    if rendered.text.len() > LONGEST {
+        state.answers.forget(&question);
     }
+    Ok(rendered.response(&request.headers))
 }
 
 /// Does what waits for the disk where nobody waits for it.
@@ -215,21 +155,5 @@ mod tests {
         check("\"2a-8\"", None);
         check("2a-7", None);
         check("", None);
-    }
-
-    #[test]
-    fn answers_are_remembered_for_as_long_as_they_are_true() {
-        let answers = Answers::default();
-        let first = answers.place("a", 1);
-        assert!(Arc::ptr_eq(&first, &answers.place("a", 1)));
-        assert!(!Arc::ptr_eq(&first, &answers.place("b", 1)));
-        assert!(!Arc::ptr_eq(&first, &answers.place("a", 2)), "something has changed");
-        let second = answers.place("a", 2);
-        answers.forget("a");
-        assert!(!Arc::ptr_eq(&second, &answers.place("a", 2)));
-        for n in 0..10 * REMEMBERED {
-            answers.place(&n.to_string(), 2);
-        }
-        assert!(answers.known.lock().unwrap().len() <= REMEMBERED);
     }
 }
