@@ -40,16 +40,19 @@ pub struct Page {
 impl Page {
     pub fn route(&'static self, state: &WebState) -> Route {
         let state = state.clone();
-        let handler = move |request: Arc<Request>| {
-            let visit = Visit::of(&state, self, request);
-            async move {
-                match visit {
-                    Ok(visit) => (self.handler)(visit).await.unwrap_or_else(ApiError::response),
-                    Err(error) => error.response(),
-                }
-            }
+        let handler = move |request| {
+            let state = state.clone();
+            async move { self.answer(&state, request).await }
         };
         Route::new(Method::GET, self.path, handler).class(Class::Page)
+    }
+
+    /// The page, or why there is none.
+    pub(super) async fn answer(&'static self, state: &WebState, request: Arc<Request>) -> Response {
+        match Visit::of(state, self, request) {
+            Ok(visit) => (self.handler)(visit).await.unwrap_or_else(ApiError::response),
+            Err(error) => error.response(),
+        }
     }
 }
 
