@@ -56,8 +56,12 @@ impl CurrencySettings {
             // A dollar is a dollar, on any day.
             ("USD", ..) => Ok(Self { code, rate_micros: 1_000_000, date: None }),
             (_, Some(rate), Some(date)) => Ok(Self { code, rate_micros: rate.0, date: Some(date) }),
-            (_, None, _) => Err(ConfigError::Alone { key: keys::CURRENCY_CODE.name, missing: keys::CURRENCY_RATE.name }),
-            (_, _, None) => Err(ConfigError::Alone { key: keys::CURRENCY_CODE.name, missing: keys::CURRENCY_DATE.name }),
+            (_, None, _) => {
+                Err(ConfigError::Alone { key: keys::CURRENCY_CODE.name, missing: keys::CURRENCY_RATE.name })
+            }
+            (_, _, None) => {
+                Err(ConfigError::Alone { key: keys::CURRENCY_CODE.name, missing: keys::CURRENCY_DATE.name })
+            }
         }
     }
 }

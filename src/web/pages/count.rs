@@ -130,7 +130,8 @@ mod tests {
     #[test]
     fn counts_in_chinese() {
         let short = |count| shortened(count, &MYRIADS);
-        let shown = [0, 999, 9_999, 10_000, 123_456, 9_994_999, 12_345_678, 99_999_999, 1_234_567_890, 5_000_000_000_000];
+        let shown =
+            [0, 999, 9_999, 10_000, 123_456, 9_994_999, 12_345_678, 99_999_999, 1_234_567_890, 5_000_000_000_000];
         let expected = ["0", "999", "9,999", "1.00万", "12.3万", "999万", "1235万", "1.00亿", "12.3亿", "5.00万亿"];
         assert_eq!(shown.map(short), expected.map(str::to_owned));
         assert_eq!(short(u64::MAX), "18446744万亿");

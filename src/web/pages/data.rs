@@ -8,9 +8,7 @@ use jiff::ToSpan;
 use jiff::civil::Date;
 
 use crate::event::UnixMillis;
-use crate::store::{
-    DayRow, Dimension, Filter, Group, GroupOrder, Overview, ProjectRow, Readers, Span,
-};
+use crate::store::{DayRow, Dimension, Filter, Group, GroupOrder, Overview, ProjectRow, Readers, Span};
 use crate::web::WebState;
 use crate::web::api::answer::blocking;
 use crate::web::api::scope::{Scope, day};

@@ -29,7 +29,8 @@ struct Models {
     frame: Frame,
     sorts: Vec<Choice>,
     models: Vec<ModelRow>,
-    sum: Row,
+    /// Of all of them; none where there is one model at most.
+    sum: Option<Row>,
     costs: Vec<CostRow>,
     /// Some responses have no kind of their own for their cost.
     has_unexplained: bool,
@@ -39,16 +40,14 @@ struct Models {
 async fn page(visit: Visit) -> Result<Response, ApiError> {
     let scope = visit.scope()?;
     let sort = visit.asked.word(&SORT);
-    let (totals, groups) = tokio::try_join!(
-        data::totals(&visit.state, &scope),
-        data::models(&visit.state, &scope, order(sort))
-    )?;
+    let (totals, groups) =
+        tokio::try_join!(data::totals(&visit.state, &scope), data::models(&visit.state, &scope, order(sort)))?;
     let sum = &totals.sums.tally;
     let page = Models {
         frame: visit.frame(visit.words().models.title.to_string()).await.with_filters(&visit).await,
         sorts: sorts(&visit, sort),
         models: groups.iter().map(|group| ModelRow::of(group, sum, &visit)).collect(),
-        sum: Row::of(sum, &visit.format),
+        sum: (groups.len() > 1).then(|| Row::of(sum, &visit.format)),
         costs: groups.iter().map(|group| CostRow::of(group, &visit)).collect(),
         has_unexplained: totals.sums.costs.unexplained != PicoUsd(0),
         api: visit.api("/api/v1/stats/trends", &[("group_by", "model")]),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use askama::Template;
 
 use super::data;
-use super::figures::{self, Delta, Kind, Share};
+use super::figures::{self, Delta, Kind, Row, Share};
 use super::format::{Number, percent};
 use super::frame::Frame;
 use super::models::ModelRow;
@@ -36,6 +36,8 @@ struct Overview {
     cards: Cards,
     trend: TrendPanel,
     models: Vec<ModelRow>,
+    /// Of all models, where more than one is shown and none is left out.
+    sum: Option<Row>,
     kinds: Vec<Kind>,
     projects: Vec<ProjectItem>,
     models_url: String,
@@ -63,6 +65,7 @@ async fn page(visit: Visit) -> Result<Response, ApiError> {
         cards: Cards::of(&visit, &totals, &previous),
         trend: TrendPanel::of(&visit, &days),
         models: models.iter().take(MODELS).map(|group| ModelRow::of(group, &totals.sums.tally, &visit)).collect(),
+        sum: (2..=MODELS).contains(&models.len()).then(|| Row::of(&totals.sums.tally, &visit.format)),
         kinds: figures::kinds(totals.sums.tally.tokens, words, &visit.format),
         projects: ProjectItem::all(&projects.0, &visit),
         models_url: visit.view.at("/models"),

@@ -18,12 +18,8 @@ use crate::web::query::{Kind, Parameter};
 
 static SORT: Parameter =
     Parameter { name: "sort", about: "", kind: Kind::Choice(&["tokens", "cost", "requests"]), example: "cost" };
-static NUMBER: Parameter = Parameter {
-    name: "page",
-    about: "",
-    kind: Kind::Integer { min: 1, max: 100_000, default: Some(1) },
-    example: "1",
-};
+static NUMBER: Parameter =
+    Parameter { name: "page", about: "", kind: Kind::Integer { min: 1, max: 100_000, default: Some(1) }, example: "1" };
 
 pub static LIST: Page = Page {
     path: "/projects",
@@ -32,12 +28,8 @@ pub static LIST: Page = Page {
     handler: |visit| -> Answering { Box::pin(list(visit)) },
 };
 
-pub static ONE: Page = Page {
-    path: "/projects/{id}",
-    nav: None,
-    parameters: &[],
-    handler: |visit| -> Answering { Box::pin(one(visit)) },
-};
+pub static ONE: Page =
+    Page { path: "/projects/{id}", nav: None, parameters: &[], handler: |visit| -> Answering { Box::pin(one(visit)) } };
 
 /// Rows a page.
 const ROWS: usize = 50;
@@ -130,6 +122,8 @@ struct Project {
     /// None: nothing in this range.
     sums: Option<Sums>,
     models: Vec<ModelRow>,
+    /// Of all models, where there is more than one.
+    sum: Option<Row>,
     widen: String,
     api: String,
 }
@@ -146,10 +140,8 @@ async fn one(mut visit: Visit) -> Result<Response, ApiError> {
     let path: Arc<str> = visit.request.variable("id").into();
     let asked = std::mem::replace(&mut visit.view.projects, vec![Arc::clone(&path)]);
     let scope = visit.scope()?;
-    let (totals, models) = tokio::try_join!(
-        data::totals(&visit.state, &scope),
-        data::models(&visit.state, &scope, GroupOrder::Tokens)
-    )?;
+    let (totals, models) =
+        tokio::try_join!(data::totals(&visit.state, &scope), data::models(&visit.state, &scope, GroupOrder::Tokens))?;
     if totals.sums.tally.requests == 0 {
         let all = data::totals(&visit.state, &visit.scope_of(crate::store::Span::ALL)).await?;
         if all.sums.tally.requests == 0 {
@@ -174,6 +166,7 @@ async fn one(mut visit: Visit) -> Result<Response, ApiError> {
         path,
         sums,
         models: rows,
+        sum: (models.len() > 1).then(|| Row::of(&totals.sums.tally, &visit.format)),
         widen: visit.view.without_filters().with_range(super::range::Range::All).url(),
         api,
     };

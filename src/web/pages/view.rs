@@ -216,7 +216,8 @@ mod tests {
 
     use super::*;
 
-    static SORT: Parameter = Parameter { name: "sort", about: "", kind: Kind::Choice(&["tokens", "cost"]), example: "" };
+    static SORT: Parameter =
+        Parameter { name: "sort", about: "", kind: Kind::Choice(&["tokens", "cost"]), example: "" };
     static PAGE: Parameter =
         Parameter { name: "page", about: "", kind: Kind::Integer { min: 1, max: 9, default: Some(1) }, example: "" };
 

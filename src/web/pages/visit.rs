@@ -127,11 +127,8 @@ impl Visit {
 
     /// The filters of the view over any time.
     pub fn scope_of(&self, span: Span) -> Scope {
-        let filter = Filter {
-            models: self.view.models.clone(),
-            projects: self.view.projects.clone(),
-            ..Filter::default()
-        };
+        let filter =
+            Filter { models: self.view.models.clone(), projects: self.view.projects.clone(), ..Filter::default() };
         Scope { span, zone: self.zone().clone(), filter, today: self.today() }
     }
 

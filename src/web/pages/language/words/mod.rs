@@ -8,11 +8,11 @@ mod states;
 
 use super::Text;
 
-pub use common::Common;
-pub use models::Models;
-pub use overview::Overview;
-pub use projects::Projects;
-pub use states::States;
+use common::Common;
+use models::Models;
+use overview::Overview;
+use projects::Projects;
+use states::States;
 
 /// Texts by key, in both languages: `key: "English", "Chinese";`.
 macro_rules! words {
