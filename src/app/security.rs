@@ -15,6 +15,8 @@ use crate::web::auth::token::{self, Tokens};
 use crate::web::auth::{AuthSettings, MetricsAuth, SHORTEST_SCRAPE_TOKEN};
 use crate::web::exchange::ExchangeLimits;
 use crate::web::guard::Gate;
+use crate::web::pages::format::Currency;
+use crate::web::pages::language::Language;
 use crate::web::server::ConnectionLimits;
 use crate::web::tls::Tls;
 
@@ -43,6 +45,16 @@ pub(super) fn web_settings(settings: &Settings, bound: SocketAddr, demo: bool) -
         auth: AuthSettings::default(),
         tls: tls.map(Arc::new),
         zone: settings.time_zone.clone(),
+        language: match settings.language {
+            config::LanguageChoice::Auto => None,
+            config::LanguageChoice::English => Some(Language::English),
+            config::LanguageChoice::Chinese => Some(Language::Chinese),
+        },
+        currency: Currency {
+            code: settings.currency.code.clone(),
+            rate_micros: settings.currency.rate_micros,
+            date: settings.currency.date,
+        },
         demo,
         connections: ConnectionLimits {
             total: size(limits.max_connections),

@@ -23,6 +23,7 @@ pub(super) static LOG_FORMAT: Key = key("log_format", None, &["LOG_FORMAT"]);
 pub(super) static LOG_FILE: Key = key("log_file", None, &["LOG_FILE"]);
 pub(super) static COLOR: Key = key("color", Some("--color"), &["NO_COLOR"]);
 pub(super) static TIME_ZONE: Key = key("time_zone", None, &["TZ"]);
+pub(super) static LANGUAGE: Key = key("language", None, &["DASHBOARD_LANGUAGE"]);
 pub(super) static ENABLE_COST: Key = key("enable_cost_estimation", None, &["ENABLE_COST_ESTIMATION"]);
 pub(super) static RETENTION_DAYS: Key = key("retention_days", None, &[]);
 pub(super) static CLEANUP_DAYS: Key = key("cleanup_days", None, &[]);
@@ -51,11 +52,14 @@ pub(super) static SCRAPE_TOKEN_FILE: Key = key("auth.scrape_token_file", None, &
 pub(super) static METRICS_AUTH: Key = key("auth.metrics", None, &["METRICS_AUTH"]);
 pub(super) static ALLOW_OPEN: Key = key("auth.allow_open", Some("--allow-open"), &["ALLOW_OPEN"]);
 pub(super) static RATE_LIMIT: Key = key("rate_limit.requests_per_minute", None, &["RATE_LIMIT_PER_MINUTE"]);
+pub(super) static CURRENCY_CODE: Key = key("currency.code", None, &[]);
+pub(super) static CURRENCY_RATE: Key = key("currency.rate", None, &[]);
+pub(super) static CURRENCY_DATE: Key = key("currency.date", None, &[]);
 pub(super) static TLS_CERT: Key = key("tls.cert", Some("--tls-cert"), &["TLS_CERT"]);
 pub(super) static TLS_KEY: Key = key("tls.key", Some("--tls-key"), &["TLS_KEY"]);
 
 /// All settings, in the order in which they are shown.
-pub static ALL: [&Key; 38] = [
+pub static ALL: [&Key; 42] = [
     &LISTEN,
     &DATA_DIRS,
     &DATABASE,
@@ -64,6 +68,7 @@ pub static ALL: [&Key; 38] = [
     &LOG_FILE,
     &COLOR,
     &TIME_ZONE,
+    &LANGUAGE,
     &ENABLE_COST,
     &RETENTION_DAYS,
     &CLEANUP_DAYS,
@@ -92,6 +97,9 @@ pub static ALL: [&Key; 38] = [
     &METRICS_AUTH,
     &ALLOW_OPEN,
     &RATE_LIMIT,
+    &CURRENCY_CODE,
+    &CURRENCY_RATE,
+    &CURRENCY_DATE,
     &TLS_CERT,
     &TLS_KEY,
 ];

@@ -1,6 +1,7 @@
 //! Settings: flags before environment before file before defaults, each with its origin. Nothing else in the program
 //! reads the environment or looks for a home.
 
+mod display;
 mod error;
 mod file;
 pub mod keys;
@@ -17,6 +18,7 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
+pub use display::{CurrencySettings, LanguageChoice};
 pub use error::ConfigError;
 pub use origins::{Effective, Origin, Origins};
 pub use security::{LoginSettings, MetricsAuth, ReachSettings, SecretSetting, TlsSettings};
@@ -63,6 +65,10 @@ pub struct Settings {
     pub color: ColorChoice,
     /// Whose days the days in reports and pages are.
     pub time_zone: TimeZone,
+    /// The language of the pages.
+    pub language: LanguageChoice,
+    /// What money on the pages is shown in.
+    pub currency: CurrencySettings,
     /// Without it no costs are shown or exported.
     pub enable_cost: bool,
     /// How long single responses are kept; daily sums stay. 0: for good.
@@ -157,6 +163,7 @@ impl Settings {
             log_file: optional_path(&mut layers, &keys::LOG_FILE, None)?,
             color: color(&mut layers, flags)?,
             time_zone: layers.pick(&keys::TIME_ZONE, None, TimeZone::system())?,
+            language: layers.pick(&keys::LANGUAGE, None, LanguageChoice::default())?,
             enable_cost: layers.pick(&keys::ENABLE_COST, None, true)?,
             retention_days: layers.pick(&keys::RETENTION_DAYS, None, 365)?,
             cleanup_days: layers.pick(&keys::CLEANUP_DAYS, None, count(read.cleanup_days))?,
@@ -180,6 +187,7 @@ impl Settings {
             },
             login: LoginSettings::load(&mut layers, flags)?,
             requests_per_minute: layers.pick(&keys::RATE_LIMIT, None, 100)?,
+            currency: CurrencySettings::load(&mut layers)?,
             tls: TlsSettings::load(&mut layers, flags)?,
             database,
             native_telemetry: vars::native_telemetry(vars),

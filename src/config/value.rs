@@ -45,6 +45,10 @@ impl<T: Value> Value for Option<T> {
         if text.is_empty() { Some(None) } else { T::from_text(text).map(Some) }
     }
 
+    fn from_toml(value: &toml::Value) -> Option<Self> {
+        if value.as_str().is_some_and(str::is_empty) { Some(None) } else { T::from_toml(value).map(Some) }
+    }
+
     fn show(&self) -> String {
         self.as_ref().map(T::show).unwrap_or_default()
     }

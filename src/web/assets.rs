@@ -30,9 +30,16 @@ impl Asset {
     }
 }
 
-static STYLESHEET: LazyLock<Asset> = LazyLock::new(|| {
-    Asset::new("app.css", "text/css; charset=utf-8", include_bytes!("../../templates/static/app.css"))
-});
+/// One file for all pages, made of several.
+const STYLES: &str = concat!(
+    include_str!("../../templates/static/base.css"),
+    include_str!("../../templates/static/frame.css"),
+    include_str!("../../templates/static/panels.css"),
+    include_str!("../../templates/static/trend.css"),
+);
+
+static STYLESHEET: LazyLock<Asset> =
+    LazyLock::new(|| Asset::new("app.css", "text/css; charset=utf-8", STYLES.as_bytes()));
 
 static SCRIPT: LazyLock<Asset> = LazyLock::new(|| {
     Asset::new("app.js", "text/javascript; charset=utf-8", include_bytes!("../../templates/static/app.js"))

@@ -22,6 +22,8 @@ use crate::web::auth::{Auth, Who};
 use crate::web::compress::{Accepted, compressed};
 use crate::web::error::ApiError;
 use crate::web::guard::{Gate, Pass, Refusal};
+use crate::web::pages::language::Language;
+use crate::web::pages::preferences::Taste;
 use crate::web::proxy::{self, Origin};
 use crate::web::rate::{ClientKey, Rates};
 use crate::web::{headers, pages};
@@ -58,6 +60,8 @@ pub struct Exchange {
     pub rates: Rates,
     pub auth: Arc<Auth>,
     pub limits: ExchangeLimits,
+    /// The pages' language; without one, what the browser asks for.
+    pub language: Option<Language>,
     pub hub: Hub,
     pub router: Router,
 }
@@ -83,6 +87,7 @@ impl Exchange {
         let secure = encrypted || self.gate.is_public_https(&parts.headers);
 
         let accepted = Accepted::of(&parts.headers);
+        let taste = wants_page.then(|| Taste::of(&parts.headers, parts.uri.query().unwrap_or_default(), self.language));
         let mut answer = HeaderMap::new();
         self.gate.cors().mark(&parts.headers, &mut answer);
         let far_end = Asking { origin: origin.map_err(|_| ()), secure, upgrade };
@@ -92,8 +97,10 @@ impl Exchange {
             Err(error) if wants_page && error.status == StatusCode::UNAUTHORIZED => to_login(&parts),
             Err(error) => error.response(),
         };
-        if wants_page && let Some(error) = response.extensions_mut().remove::<ApiError>() {
-            response = pages::error_page(&error);
+        if let Some(taste) = taste
+            && let Some(error) = response.extensions_mut().remove::<ApiError>()
+        {
+            response = pages::error_page(&error, taste);
             error.headers(response.headers_mut());
         }
         let mut response = compressed(accepted, response);

@@ -9,7 +9,7 @@ pub mod error;
 pub mod exchange;
 pub mod guard;
 pub mod headers;
-pub mod history;
+pub mod memory;
 pub mod pages;
 pub mod process;
 pub mod proxy;
@@ -39,12 +39,15 @@ use crate::plugin::{Routes, Stop};
 use crate::pricing::PriceTable;
 use crate::route::Router;
 use crate::store::Readers;
-use api::answer::Answers;
+use api::answer::{Present, Rendered};
 use api::health::Health;
 use auth::{Auth, AuthSettings};
 use exchange::{Exchange, ExchangeLimits};
 use guard::Gate;
-use history::HistoryCache;
+use memory::Memory;
+use pages::data::Shelf;
+use pages::format::Currency;
+use pages::language::Language;
 use rate::Rates;
 use server::{ConnectionLimits, Serving};
 use tls::Tls;
@@ -69,6 +72,10 @@ pub struct WebSettings {
     pub tls: Option<Arc<Tls>>,
     /// Whose days the pages show.
     pub zone: TimeZone,
+    /// The pages' language; without one, what the browser asks for.
+    pub language: Option<Language>,
+    /// What money is shown in.
+    pub currency: Currency,
     /// The history is made up; the pages say so.
     pub demo: bool,
     pub connections: ConnectionLimits,
@@ -87,6 +94,8 @@ impl Default for WebSettings {
             auth: AuthSettings::default(),
             tls: None,
             zone: TimeZone::UTC,
+            language: None,
+            currency: Currency::default(),
             demo: false,
             connections: ConnectionLimits::default(),
             exchanges: ExchangeLimits::default(),
@@ -114,13 +123,17 @@ pub struct Shared {
     pub settings: Arc<WebSettings>,
     /// What responses cost, for what-if questions and for whoever wants to see the table.
     pub prices: Arc<PriceTable>,
-    pub answers: Answers,
+    /// What was answered about the history.
+    pub answers: Memory<Rendered>,
+    /// What was said of the present snapshot.
+    pub present: Present,
     /// What can be told to sinks; none where no sink runs.
     pub control: Option<Control>,
     /// Places for exports.
     pub exports: Arc<Semaphore>,
     pub auth: Arc<Auth>,
-    history: HistoryCache,
+    /// What the pages remember of the history.
+    shelf: Shelf,
     started: Instant,
 }
 
@@ -142,11 +155,13 @@ impl WebState {
             clock,
             settings,
             prices,
-            answers: Answers::default(),
+            answers: Memory::new(Rendered::bytes),
+            present: Present::default(),
             control,
             exports,
             auth,
-            history: HistoryCache::default(),
+            // How much what is on it takes is not known; it is a page's worth each.
+            shelf: Memory::new(|_| 0),
             started: Instant::now(),
         }))
     }
@@ -173,6 +188,7 @@ pub async fn serve(listener: TcpListener, state: WebState, plugins: Routes, stop
         rates: Rates::new(state.settings.requests_per_minute),
         auth: Arc::clone(&state.auth),
         limits: exchanges,
+        language: state.settings.language,
         router: router(&state, plugins),
         hub: state.hub.clone(),
     };

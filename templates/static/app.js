@@ -28,7 +28,7 @@ async function refresh() {
 }
 
 async function renew() {
-  const page = await fetch(location.pathname, { cache: "no-store" });
+  const page = await fetch(location.pathname + location.search, { cache: "no-store" });
   if (!page.ok) throw new Error(`status ${page.status}`);
   takeOver(new DOMParser().parseFromString(await page.text(), "text/html"));
 }
@@ -47,7 +47,7 @@ function takeOver(fresh) {
 function lose() {
   const status = document.querySelector("#status");
   status.className = "live lost";
-  status.querySelector(".word").textContent = "Not connected, trying again";
+  status.querySelector(".word").textContent = status.dataset.lost;
 }
 
 function listen() {
@@ -79,7 +79,7 @@ function hear(message) {
 
 // Shows the total, and says whether it was there already.
 function show(total) {
-  const exact = document.querySelector('[data-testid="total-tokens"] .exact');
+  const exact = document.querySelector('[data-live="totals.total_tokens"] .exact');
   if (!exact) return false;
   const groups = String(total).replace(/\B(?=(\d{3})+$)/g, " ").split(" ");
   const known = exact.textContent === groups.join("");

@@ -21,6 +21,7 @@ mod live;
 mod load;
 mod logs;
 mod machine;
+mod pages;
 mod parts;
 mod privacy;
 mod prometheus;

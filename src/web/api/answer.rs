@@ -1,10 +1,10 @@
-//! Answers as JSON with a strong validator.
+//! Answers as JSON with a strong validator, and the memory of those that took a look at the history.
 
-mod memory;
+mod present;
 
 use std::hash::Hasher;
 
-pub use memory::Answers;
+pub use present::Present;
 use serde::Serialize;
 use warp::http::{HeaderMap, HeaderValue, StatusCode, header};
 use warp::hyper::body::Bytes;
@@ -44,6 +44,11 @@ impl Rendered {
         hasher.write(text.as_bytes());
         let tag = format!("\"{revision:x}-{:016x}\"", hasher.finish());
         Self { tag: HeaderValue::try_from(tag).expect("hexadecimal digits in quotes"), text: text.into() }
+    }
+
+    /// How long it is.
+    pub fn bytes(&self) -> usize {
+        self.text.len()
     }
 
     /// The answer, or that the client has it already.
@@ -93,7 +98,7 @@ pub fn of_snapshot<T: Serialize>(
     question: &'static str,
     say: impl FnOnce(&Snapshot) -> T,
 ) -> Response {
-    state.answers.of_snapshot(question, &state.hub.snapshot(), say).response(&request.headers)
+    state.present.of(question, &state.hub.snapshot(), say).response(&request.headers)
 }
 
 /// Looks at the history, or remembers what it said. `question` names everything that the answer depends on besides the
@@ -105,23 +110,10 @@ pub async fn of_history<T: Serialize + Send + 'static>(
     look: impl FnOnce(&Readers) -> Result<T, ApiError> + Send + 'static,
 ) -> Result<Response, ApiError> {
     let revision = state.hub.snapshot().revision;
-    let place = state.answers.place(&question, revision);
-    let rendered = place
-        .get_or_try_init(|| async {
-            let readers = state.readers.clone();
-            let rendered = blocking(move || Ok(Rendered::of(revision, &look(&readers)?))).await?;
-            state.answers.weigh(&question, &place, rendered.text.len());
-            Ok(rendered)
-        })
-        .await;
-    match rendered {
-        Ok(rendered) => Ok(rendered.response(&request.headers)),
-        Err(error) => {
-            // A failure is nobody's answer for a minute.
-            state.answers.forget(&question);
-            Err(error)
-        }
-    }
+    let readers = state.readers.clone();
+    let look = || blocking(move || Ok(Rendered::of(revision, &look(&readers)?)));
+    let rendered = state.answers.get(&question, revision, look).await?;
+    Ok(rendered.response(&request.headers))
 }
 
 /// Does what waits for the disk where nobody waits for it.

@@ -2,15 +2,15 @@
 
 use std::sync::Arc;
 
-use askama::Template;
 use warp::http::{HeaderValue, Method, StatusCode, header};
 
 use super::{LoginError, Who};
 use crate::plugin::Routes;
 use crate::route::{Access, Class, Request, Response, Route};
-use crate::web::assets::{self, Links};
+use crate::web::WebState;
 use crate::web::error::ApiError;
-use crate::web::{WebState, pages};
+use crate::web::pages::login;
+use crate::web::pages::preferences::Taste;
 
 /// All of them open to everybody.
 pub fn routes(state: &WebState) -> Routes {
@@ -32,17 +32,6 @@ pub fn routes(state: &WebState) -> Routes {
 
 type Handler = fn(WebState, Arc<Request>) -> std::pin::Pin<Box<dyn Future<Output = Response> + Send>>;
 
-/// The page that asks for the password, or says that it is not needed.
-#[derive(Template)]
-#[template(path = "login.html")]
-struct LoginPage {
-    links: Links,
-    /// Somebody is logged in already.
-    inside: bool,
-    next: String,
-    error: Option<String>,
-}
-
 /// `GET /login`
 fn page(state: &WebState, request: &Request) -> Response {
     let next = parameter(request.query.as_bytes(), "next").filter(|next| is_local(next));
@@ -50,8 +39,7 @@ fn page(state: &WebState, request: &Request) -> Response {
         return see_other(next.as_deref().unwrap_or("/"));
     }
     let inside = state.auth.identify(&request.headers, request.secure) == Who::Session;
-    let page = LoginPage { links: assets::links(), inside, next: next.unwrap_or_default(), error: None };
-    pages::html(StatusCode::OK, &page)
+    login::page(taste(state, request), inside, next.as_deref(), None)
 }
 
 /// `POST /login`
@@ -63,23 +51,12 @@ async fn submitted(state: WebState, request: Arc<Request>) -> Response {
     let next = parameter(&request.body, "next").filter(|next| is_local(next));
     match attempt(&state, &request, password).await {
         Ok(cookie) => with_cookie(see_other(next.as_deref().unwrap_or("/")), cookie),
-        Err(error) => {
-            let message = match error.status {
-                StatusCode::UNAUTHORIZED => "That is not the password.".to_owned(),
-                StatusCode::TOO_MANY_REQUESTS => "Too many attempts. Wait a minute, then try again.".to_owned(),
-                _ => error.message.clone(),
-            };
-            let page = LoginPage {
-                links: assets::links(),
-                inside: false,
-                next: next.unwrap_or_default(),
-                error: Some(message),
-            };
-            let mut response = pages::html(error.status, &page);
-            error.headers(response.headers_mut());
-            response
-        }
+        Err(error) => login::page(taste(&state, &request), false, next.as_deref(), Some(&error)),
     }
+}
+
+fn taste(state: &WebState, request: &Request) -> Taste {
+    Taste::of(&request.headers, &request.query, state.settings.language)
 }
 
 /// `POST /logout`
@@ -113,11 +90,16 @@ fn parameter(text: &[u8], name: &str) -> Option<String> {
     form_urlencoded::parse(text).find(|(known, _)| known == name).map(|(_, value)| value.into_owned())
 }
 
-/// Where a login may lead: to a path of this server and nowhere else. Browsers take `//host` and `/\host` for other
-/// servers, and leave out what is not printable.
+/// Where a login may lead.
 pub fn is_local(path: &str) -> bool {
+    is_path(path) && !path.starts_with("/login")
+}
+
+/// A path of this server and nothing else. Browsers take `//host` and `/\host` for other servers, and leave out what is not
+/// printable.
+pub fn is_path(path: &str) -> bool {
     let printable = path.bytes().all(|byte| (0x21..=0x7e).contains(&byte) && byte != b'\\');
-    path.starts_with('/') && !path.starts_with("//") && printable && path.len() <= 1024 && !path.starts_with("/login")
+    path.starts_with('/') && !path.starts_with("//") && printable && path.len() <= 1024
 }
 
 pub fn see_other(path: &str) -> Response {

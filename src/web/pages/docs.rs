@@ -2,31 +2,36 @@
 
 use askama::Template;
 use serde_json::Value;
-use warp::http::StatusCode;
 
-use crate::route::{Request, Response};
-use crate::version;
+use super::frame::Frame;
+use super::visit::{Answering, Page, Visit};
+use crate::route::Response;
 use crate::web::api::openapi::document;
-use crate::web::assets::{self, Links};
-use crate::web::pages::html;
+use crate::web::error::ApiError;
 
-/// `GET /docs`
-pub fn page(request: &Request) -> Response {
+/// It is in English only, as the API is.
+pub static PAGE: Page = Page {
+    path: "/docs",
+    nav: Some(|words| words.common.api),
+    parameters: &[],
+    handler: |visit| -> Answering { Box::pin(page(visit)) },
+};
+
+async fn page(visit: Visit) -> Result<Response, ApiError> {
     let document = serde_json::to_value(document(true)).unwrap_or_default();
-    let host = request.headers.get("host").and_then(|host| host.to_str().ok()).unwrap_or("127.0.0.1:51888");
-    html(StatusCode::OK, &Docs::of(&document, host))
+    let host = visit.request.headers.get("host").and_then(|host| host.to_str().ok()).unwrap_or("127.0.0.1:51888");
+    let frame = visit.frame(visit.words().common.api.to_string()).await;
+    Ok(visit.show(&Docs::of(frame, &document, host)))
 }
 
 #[derive(Template)]
 #[template(path = "docs.html")]
 struct Docs {
-    links: Links,
-    title: String,
+    frame: Frame,
     about: String,
     groups: Vec<Group>,
     errors: Vec<(String, String)>,
     messages: Vec<Messages>,
-    version: &'static str,
 }
 
 /// What one side of the WebSocket may say.
@@ -74,7 +79,7 @@ struct Sample {
 }
 
 impl Docs {
-    fn of(document: &Value, host: &str) -> Self {
+    fn of(frame: Frame, document: &Value, host: &str) -> Self {
         let mut groups: Vec<Group> = Vec::new();
         groups.extend(array(&document["tags"]).map(|tag| Group { name: text(&tag["name"]), operations: Vec::new() }));
         let paths = document["paths"].as_object().into_iter().flatten();
@@ -92,13 +97,11 @@ impl Docs {
         let error = &document["components"]["schemas"]["Error"]["properties"];
         let errors = error.as_object().into_iter().flatten();
         Self {
-            links: assets::links(),
-            title: text(&document["info"]["title"]),
+            frame,
             about: text(&document["info"]["description"]),
             groups,
             errors: errors.map(|(name, field)| (name.clone(), text(&field["description"]))).collect(),
             messages: ["What the server says", "What a client may say"].map(Messages::of).into(),
-            version: version::VERSION,
         }
     }
 }

@@ -1,91 +1,129 @@
-//! Numbers, money and instants as people read them. The exact value always goes along.
+//! Numbers, money and instants as people read them, by language. The exact value always goes along.
 
 use std::fmt;
 
+use jiff::civil::{Date, Weekday};
 use jiff::tz::TimeZone;
 
-use crate::event::{PicoUsd, UnixMillis};
+use super::count::{self, MYRIADS, THOUSANDS};
+use super::language::Language;
+use crate::event::{PicoUsd, Tally, UnixMillis};
 
-/// A count: short for the eye (`1.23M`), exact for everything else.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Count(pub u64);
+pub use super::count::Count;
+pub use super::money::Currency;
 
-impl Count {
+/// How one who asks reads numbers, money and instants.
+#[derive(Clone, Debug)]
+pub struct Format {
+    pub language: Language,
+    /// Whose clocks instants are shown by.
+    pub zone: TimeZone,
+    pub currency: Currency,
+}
+
+impl Default for Format {
+    fn default() -> Self {
+        Self { language: Language::default(), zone: TimeZone::UTC, currency: Currency::default() }
+    }
+}
+
+/// A number in its three forms. Shown as it is, it is short: `1.23M`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Number {
+    exact: u64,
+    grouped: String,
+    short: String,
+}
+
+impl Number {
+    /// `1234567`
+    pub fn exact(&self) -> u64 {
+        self.exact
+    }
+
     /// `1,234,567`
-    pub fn grouped(self) -> String {
-        self.groups().join(",")
+    pub fn grouped(&self) -> &str {
+        &self.grouped
     }
 
-    /// The digits in groups of three: `["1", "234", "567"]`.
-    pub fn groups(self) -> Vec<String> {
-        let mut rest = self.0;
-        let mut groups = Vec::new();
-        while rest >= 1000 {
-            groups.push(format!("{:03}", rest % 1000));
-            rest /= 1000;
-        }
-        groups.push(rest.to_string());
-        groups.reverse();
-        groups
-    }
-
-    /// For counts of things rather than of tokens: exact as long as that is short enough to read.
-    pub fn things(self) -> String {
-        if self.0 < 1_000_000 { self.grouped() } else { self.to_string() }
-    }
-
-    /// For a round number on an axis: without the zeros that say nothing.
-    pub fn round(self) -> String {
-        let text = self.to_string();
-        let Some((whole, rest)) = text.split_once('.') else { return text };
-        let unit = rest.trim_start_matches(|c: char| c.is_ascii_digit());
-        match rest.trim_end_matches(char::is_alphabetic).trim_end_matches('0') {
-            "" => format!("{whole}{unit}"),
-            decimals => format!("{whole}.{decimals}{unit}"),
-        }
-    }
-
-    /// The number as it is.
-    pub fn exact(self) -> u64 {
-        self.0
+    /// `["1", "234", "567"]`
+    pub fn groups(&self) -> std::str::Split<'_, char> {
+        self.grouped.split(',')
     }
 }
 
-/// Three significant digits.
-impl fmt::Display for Count {
+impl fmt::Display for Number {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.0 < 1000 {
-            return write!(f, "{}", self.0);
-        }
-        let exact = u128::from(self.0);
-        let mut divisor = 1;
-        for unit in ["K", "M", "B", "T", "Qa", "Qi"] {
-            divisor *= 1000;
-            for decimals in [2, 1, 0] {
-                let step = divisor / 10_u128.pow(decimals);
-                let rounded = (exact + step / 2) / step;
-                if rounded < 1000 {
-                    let (whole, rest) = (rounded / 10_u128.pow(decimals), rounded % 10_u128.pow(decimals));
-                    return match decimals {
-                        0 => write!(f, "{whole}{unit}"),
-                        1 => write!(f, "{whole}.{rest}{unit}"),
-                        _ => write!(f, "{whole}.{rest:02}{unit}"),
-                    };
-                }
-            }
-        }
-        unreachable!("the largest count is eighteen quintillions")
+        f.write_str(&self.short)
     }
 }
 
-/// Dollars and cents; what is more than nothing is never shown as nothing.
-pub fn usd(amount: PicoUsd) -> String {
-    const CENT: i128 = 10_000_000_000;
-    let cents = u64::try_from((amount.0.max(0) + CENT / 2) / CENT).unwrap_or(u64::MAX);
-    if cents == 0 && amount.0 > 0 {
-        return "<$0.01".to_owned();
+impl Format {
+    /// A count of tokens: short, with the exact number beside it.
+    pub fn count(&self, exact: u64) -> Number {
+        let short = match self.language {
+            Language::English => count::shortened(exact, &THOUSANDS),
+            Language::Chinese => count::shortened(exact, &MYRIADS),
+        };
+        Number { exact, grouped: self.grouped(exact), short }
     }
-    format!("${}.{:02}", Count(cents / 100).grouped(), cents % 100)
+
+    /// A count of things: exact for as long as that is short enough to read.
+    pub fn things(&self, exact: u64) -> Number {
+        let number = self.count(exact);
+        if exact < 1_000_000 { Number { short: number.grouped.clone(), ..number } } else { number }
+    }
+
+    /// `1,234,567`
+    #[expect(clippy::unused_self, reason = "both languages group in threes; the next one may not")]
+    pub fn grouped(&self, count: u64) -> String {
+        Count(count).grouped()
+    }
+
+    /// What an amount is in the currency of display.
+    pub fn money(&self, amount: PicoUsd) -> String {
+        self.currency.show(amount, self.language)
+    }
+
+    /// What is known of a cost: a lower bound where some tokens have no price, nothing where none has.
+    pub fn cost(&self, tally: &Tally) -> Option<String> {
+        match (tally.unpriced_tokens, tally.cost.0) {
+            (0, _) => Some(self.money(tally.cost)),
+            (_, 0) => None,
+            _ => Some(format!("≥ {}", self.money(tally.cost))),
+        }
+    }
+
+    /// `2026-11-23 14:05`, as the clocks of the zone show it.
+    pub fn instant(&self, at: UnixMillis) -> String {
+        match jiff::Timestamp::from_millisecond(at.0) {
+            Ok(at) => at.to_zoned(self.zone.clone()).strftime("%Y-%m-%d %H:%M").to_string(),
+            Err(_) => self.language.words().common.impossible_time.to_string(),
+        }
+    }
+
+    /// `Mon 2026-11-23`
+    pub fn day(&self, date: Date) -> String {
+        format!("{} {date}", self.weekday(date.weekday()))
+    }
+
+    /// `Mon`
+    pub fn weekday(&self, weekday: Weekday) -> &'static str {
+        let names = match self.language {
+            Language::English => ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"],
+            Language::Chinese => ["周一", "周二", "周三", "周四", "周五", "周六", "周日"],
+        };
+        names[usize::try_from(weekday.to_monday_zero_offset()).unwrap_or(0)]
+    }
+
+    /// What people call the zone.
+    pub fn zone_name(&self) -> String {
+        match self.zone.iana_name() {
+            Some(name) => name.to_owned(),
+            None if self.zone == TimeZone::UTC => "UTC".to_owned(),
+            None => self.language.words().common.local_zone.to_string(),
+        }
+    }
 }
 
 /// A share, 0 to 1, with one decimal: `93.4%`.
@@ -112,23 +150,6 @@ pub fn bytes(count: u64) -> String {
     format!("{size:.1} TiB")
 }
 
-/// `2026-11-23 14:05`, as the clocks of the zone show it.
-pub fn instant(at: UnixMillis, zone: &TimeZone) -> String {
-    match jiff::Timestamp::from_millisecond(at.0) {
-        Ok(at) => at.to_zoned(zone.clone()).strftime("%Y-%m-%d %H:%M").to_string(),
-        Err(_) => "at an impossible time".to_owned(),
-    }
-}
-
-/// What people call the zone.
-pub fn zone_name(zone: &TimeZone) -> String {
-    match zone.iana_name() {
-        Some(name) => name.to_owned(),
-        None if *zone == TimeZone::UTC => "UTC".to_owned(),
-        None => "the local time zone".to_owned(),
-    }
-}
-
 /// A name out of a transcript, which may be anything, at a length that fits.
 pub fn cut(name: &str) -> String {
     const LONGEST: usize = 64;
@@ -141,52 +162,30 @@ pub fn cut(name: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::TokenCounts;
 
     #[test]
-    fn counts() {
-        fn check(count: u64, short: &str, grouped: &str) {
-            assert_eq!((Count(count).to_string(), Count(count).grouped()), (short.to_owned(), grouped.to_owned()));
-        }
-        check(0, "0", "0");
-        check(999, "999", "999");
-        check(1000, "1.00K", "1,000");
-        check(1234, "1.23K", "1,234");
-        check(9_994, "9.99K", "9,994");
-        check(9_996, "10.0K", "9,996");
-        check(12_345, "12.3K", "12,345");
-        check(99_949, "99.9K", "99,949");
-        check(99_950, "100K", "99,950");
-        check(123_456, "123K", "123,456");
-        check(999_499, "999K", "999,499");
-        check(999_500, "1.00M", "999,500");
-        check(1_234_567_890, "1.23B", "1,234,567,890");
-        check(5_000_000_000_000, "5.00T", "5,000,000,000,000");
-        check(u64::MAX, "18.4Qi", "18,446,744,073,709,551,615");
+    fn numbers_have_three_forms() {
+        let [english, chinese] = Language::ALL.map(|language| Format { language, ..Format::default() });
+        let number = english.count(1_234_567);
+        assert_eq!((number.exact(), number.grouped(), number.to_string().as_str()), (1_234_567, "1,234,567", "1.23M"));
+        assert_eq!(number.groups().collect::<Vec<_>>(), ["1", "234", "567"]);
+        assert_eq!(chinese.count(1_234_567).to_string(), "123万");
+        assert_eq!([999_999, 1_000_000].map(|n| english.things(n).to_string()), ["999,999", "1.00M"]);
     }
 
     #[test]
-    fn counts_on_an_axis() {
-        let labels = [0, 5, 500, 1000, 1500, 20_000, 250_000, 15_500_000].map(|count| Count(count).round());
-        assert_eq!(labels, ["0", "5", "500", "1K", "1.5K", "20K", "250K", "15.5M"]);
-    }
-
-    #[test]
-    fn counts_of_things() {
-        assert_eq!([Count(999_999).things(), Count(1_000_000).things()], ["999,999", "1.00M"]);
-    }
-
-    #[test]
-    fn money() {
-        fn check(pico: i128, expected: &str) {
-            assert_eq!(usd(PicoUsd(pico)), expected);
-        }
-        check(0, "$0.00");
-        check(1, "<$0.01");
-        check(4_999_999_999, "<$0.01");
-        check(5_000_000_000, "$0.01");
-        check(1_234_560_000_000_000, "$1,234.56");
-        check(999_999_000_000_000_000, "$999,999.00");
-        check(-5, "$0.00");
+    fn costs_that_are_known_in_part() {
+        let format = Format::default();
+        let tokens = TokenCounts { output: 5, ..TokenCounts::default() };
+        let priced = Tally::of(tokens, 0, Some(PicoUsd(4_000_000_000_000)));
+        let unpriced = Tally::of(tokens, 0, None);
+        let mut both = priced;
+        both.add(&unpriced);
+        assert_eq!(format.cost(&priced).as_deref(), Some("$4.00"));
+        assert_eq!(format.cost(&unpriced), None);
+        assert_eq!(format.cost(&both).as_deref(), Some("≥ $4.00"));
+        assert_eq!(format.cost(&Tally::default()).as_deref(), Some("$0.00"));
     }
 
     #[test]
@@ -200,9 +199,12 @@ mod tests {
     fn sizes_shares_and_instants() {
         assert_eq!([bytes(0), bytes(1023), bytes(1536), bytes(3 << 30)], ["0 B", "1023 B", "1.5 KiB", "3.0 GiB"]);
         assert_eq!([percent(share(1, 3)), percent(share(0, 0)), percent(1.0)], ["33.3%", "0.0%", "100.0%"]);
-        let berlin = TimeZone::get("Europe/Berlin").unwrap();
-        assert_eq!(instant(UnixMillis(1_795_438_800_000), &berlin), "2026-11-23 14:00");
-        assert_eq!(instant(UnixMillis(i64::MAX), &berlin), "at an impossible time");
-        assert_eq!([zone_name(&berlin), zone_name(&TimeZone::UTC)], ["Europe/Berlin", "UTC"]);
+        let berlin = Format { zone: TimeZone::get("Europe/Berlin").unwrap(), ..Format::default() };
+        assert_eq!(berlin.instant(UnixMillis(1_795_438_800_000)), "2026-11-23 14:00");
+        assert_eq!(berlin.instant(UnixMillis(i64::MAX)), "at an impossible time");
+        assert_eq!([berlin.zone_name(), Format::default().zone_name()], ["Europe/Berlin", "UTC"]);
+        let chinese = Format { language: Language::Chinese, ..Format::default() };
+        let date = jiff::civil::date(2026, 11, 23);
+        assert_eq!([berlin.day(date), chinese.day(date)], ["Mon 2026-11-23", "周一 2026-11-23"]);
     }
 }

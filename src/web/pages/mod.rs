@@ -1,41 +1,70 @@
 //! The pages: HTML from the server, readable without a script. Templates escape every value; none switches that off.
+//!
+//! A request becomes a [`visit::Visit`]: who asks, for which [`view::View`], in which language. The page reads through
+//! [`data`], puts what it found into words, and is shown in a [`frame::Frame`].
 
 pub mod chart;
+pub mod count;
+pub mod data;
 pub mod docs;
+pub mod figures;
 pub mod format;
+pub mod frame;
+pub mod language;
+pub mod login;
+pub mod models;
+pub mod money;
 pub mod overview;
+pub mod preferences;
+pub mod projects;
+pub mod range;
+pub mod situation;
+#[cfg(test)]
+mod tests;
+pub mod view;
+pub mod visit;
 
 use askama::Template;
-use warp::http::{HeaderValue, Method, StatusCode, header};
+use warp::http::{HeaderValue, StatusCode, header};
 
 use crate::plugin::Routes;
-use crate::route::{Class, Response, Route};
+use crate::route::Response;
 use crate::web::WebState;
-use crate::web::assets::{self, Links};
 use crate::web::error::ApiError;
+use frame::Frame;
+use preferences::Taste;
+use visit::Page;
+
+/// Every page, in the order of the navigation.
+static PAGES: [&Page; 5] = [&overview::PAGE, &models::PAGE, &projects::LIST, &projects::ONE, &docs::PAGE];
 
 /// All pages.
 pub fn routes(state: &WebState) -> Routes {
-    let state = state.clone();
-    vec![
-        Route::new(Method::GET, "/", move |_| overview::page(state.clone())).class(Class::Page),
-        Route::get("/docs", docs::page).class(Class::Page),
-    ]
+    PAGES.iter().map(|page| page.route(state)).chain(preferences::routes()).collect()
 }
 
 /// Something went wrong, for a person with a browser.
 #[derive(Template)]
 #[template(path = "error.html")]
 struct ErrorPage<'a> {
-    links: Links,
+    frame: Frame,
     status: u16,
-    reason: &'a str,
-    message: &'a str,
+    text: language::Text,
+    /// What was wrong with the request, as the API says it.
+    detail: Option<&'a str>,
 }
 
-pub fn error_page(error: &ApiError) -> Response {
-    let reason = error.status.canonical_reason().unwrap_or("error");
-    let page = ErrorPage { links: assets::links(), status: error.status.as_u16(), reason, message: &error.message };
+pub fn error_page(error: &ApiError, taste: Taste) -> Response {
+    let words = taste.language.words();
+    let (title, text) = frame::error_words(error.status, words);
+    let is_explained = error.status.is_client_error()
+        && !matches!(error.status, StatusCode::NOT_FOUND | StatusCode::TOO_MANY_REQUESTS);
+    let page = ErrorPage {
+        frame: Frame::bare(taste, title.to_string()),
+        status: error.status.as_u16(),
+        text,
+        detail: is_explained.then_some(error.message.as_str()),
+    };
     html(error.status, &page)
 }
 

@@ -1,130 +1,121 @@
-//! The first page: the whole history in a few numbers, the last thirty days, models and projects.
+//! `/`: a range of the history in a few numbers, its days, models and projects.
 
-pub mod figures;
-pub mod situation;
+mod trend;
 
 use std::sync::Arc;
 
 use askama::Template;
-use jiff::civil::Date;
-use jiff::tz::TimeZone;
-use warp::http::StatusCode;
 
-use crate::hub::Snapshot;
+use super::data;
+use super::figures::{self, Delta, Kind, Row, Share};
+use super::format::{Number, percent};
+use super::frame::Frame;
+use super::models::ModelRow;
+use super::projects::ProjectItem;
+use super::visit::{Answering, Page, Visit};
 use crate::route::Response;
-use crate::version;
-use crate::web::WebState;
-use crate::web::api::health::Health;
-use crate::web::assets::{self, Links};
-use crate::web::history::History;
-use crate::web::pages::chart::Trend;
-use crate::web::pages::{format, html};
-use figures::{Cards, Day, Kind, Models, Period, Project};
-use situation::{Live, Notice, Progress, Welcome};
+use crate::store::{self, GroupOrder};
+use crate::web::error::ApiError;
+use trend::TrendPanel;
 
-/// `GET /`
-pub async fn page(state: WebState) -> Response {
-    let snapshot = state.hub.snapshot();
-    let zone = &state.settings.zone;
-    let now = jiff::Timestamp::from_millisecond(state.clock.now().0).unwrap_or_default();
-    let today = now.to_zoned(zone.clone()).date();
-    let (history, unreadable) = match state.history.get(&state.readers, zone, snapshot.revision, today).await {
-        Ok(history) => (history, false),
-        Err(error) => {
-            tracing::error!("{error:#}");
-            (Arc::default(), true)
-        }
-    };
-    let facts = Facts {
-        snapshot: &snapshot,
-        health: &state.health(),
-        history: &history,
-        unreadable,
-        zone,
-        today,
-        costs: state.hub.shows_costs(),
-        demo: state.settings.demo,
-        logout: state.auth.is_on().then_some("/logout"),
-    };
-    html(StatusCode::OK, &Overview::of(&facts))
-}
+pub static PAGE: Page = Page {
+    path: "/",
+    nav: Some(|words| words.overview.title),
+    parameters: &[],
+    handler: |visit| -> Answering { Box::pin(page(visit)) },
+};
 
-/// All that the page is made of.
-pub struct Facts<'a> {
-    snapshot: &'a Snapshot,
-    health: &'a Health,
-    history: &'a History,
-    /// The history could not be read; `history` is empty.
-    unreadable: bool,
-    zone: &'a TimeZone,
-    today: Date,
-    costs: bool,
-    demo: bool,
-    /// Where one logs out, if there is a login.
-    logout: Option<&'static str>,
-}
+/// How many models and projects are shown.
+const MODELS: usize = 10;
+const PROJECTS: usize = 8;
 
-/// The page, every word of it ready to be shown.
 #[derive(Template)]
 #[template(path = "overview.html")]
-struct Overview<'a> {
-    links: Links,
-    live: Live,
-    notices: Vec<Notice>,
-    /// Set until the first catch-up is done. Without a script the browser then asks again by itself.
-    progress: Option<Progress>,
-    /// Set for as long as there is nothing to count.
-    welcome: Option<Welcome<'a>>,
+struct Overview {
+    frame: Frame,
     cards: Cards,
+    trend: TrendPanel,
+    models: Vec<ModelRow>,
+    /// Of all models, where more than one is shown and none is left out.
+    sum: Option<Row>,
     kinds: Vec<Kind>,
-    models: Models,
-    trend: Trend,
-    trend_title: String,
-    /// What to say instead of an empty chart.
-    trend_empty: Option<String>,
-    has_estimates: bool,
-    has_partial_days: bool,
-    days: Vec<Day>,
-    periods: Vec<Period>,
-    projects: Vec<Project>,
-    costs: bool,
-    logout: Option<&'static str>,
-    zone: String,
-    price_table: &'a str,
-    version: &'static str,
+    projects: Vec<ProjectItem>,
+    models_url: String,
+    projects_url: String,
 }
 
-impl<'a> Overview<'a> {
-    fn of(facts: &Facts<'a>) -> Self {
-        let days = &facts.history.days;
-        let columns: Vec<_> = days.iter().map(|day| figures::column(day, facts.today, facts.costs)).collect();
-        let has_estimates = columns.iter().any(|column| column.shown_estimate().is_some());
-        let has_tokens = columns.iter().any(|column| column.tokens.total() > 0);
+async fn page(visit: Visit) -> Result<Response, ApiError> {
+    let (state, scope, before) = (&visit.state, visit.scope()?, visit.scope_before());
+    let previous = async {
+        match &before {
+            Some(before) => data::totals(state, before).await,
+            None => Ok(Arc::default()),
+        }
+    };
+    let (totals, previous, models, projects, days) = tokio::try_join!(
+        data::totals(state, &scope),
+        previous,
+        data::models(state, &scope, GroupOrder::Tokens),
+        data::projects(state, &scope, GroupOrder::Tokens, (0, PROJECTS)),
+        data::days(state, &scope),
+    )?;
+    let words = visit.words();
+    let page = Overview {
+        frame: visit.frame(words.overview.title.to_string()).await.with_filters(&visit).await,
+        cards: Cards::of(&visit, &totals, &previous),
+        trend: TrendPanel::of(&visit, &days),
+        models: models.iter().take(MODELS).map(|group| ModelRow::of(group, &totals.sums.tally, &visit)).collect(),
+        sum: (2..=MODELS).contains(&models.len()).then(|| Row::of(&totals.sums.tally, &visit.format)),
+        kinds: figures::kinds(totals.sums.tally.tokens, words, &visit.format),
+        projects: ProjectItem::all(&projects.0, &visit),
+        models_url: visit.view.at("/models"),
+        projects_url: visit.view.at("/projects"),
+    };
+    Ok(visit.show(&page))
+}
+
+/// The figures at the top.
+struct Cards {
+    total: Number,
+    total_change: Option<Delta>,
+    /// The total is that of the whole history, so it can be shown as soon as it is heard of.
+    is_everything: bool,
+    cost: String,
+    cost_change: Option<Delta>,
+    /// Tokens that the cost leaves out.
+    unpriced: Number,
+    hit_rate: String,
+    hit: Share,
+    sessions: Number,
+    sessions_change: Option<Delta>,
+    responses: Number,
+    responses_change: Option<Delta>,
+    newest: Option<String>,
+}
+
+impl Cards {
+    fn of(visit: &Visit, now: &store::Overview, before: &store::Overview) -> Self {
+        let (format, words) = (&visit.format, visit.words());
+        let (sum, old) = (&now.sums.tally, &before.sums.tally);
+        let change = |now: u64, before: u64| Delta::of(now.into(), before.into(), words);
+        let reads = sum.tokens.cache_read;
         Self {
-            links: assets::links(),
-            live: Live::of(facts.health),
-            notices: situation::notices(facts),
-            progress: Progress::of(facts.health),
-            welcome: Welcome::of(facts),
-            cards: Cards::of(facts),
-            kinds: figures::kinds(facts.snapshot.totals.tokens),
-            models: Models::of(facts.snapshot),
-            has_partial_days: columns.iter().any(|column| column.partial),
-            trend: Trend::of(columns),
-            trend_title: format!("Tokens by day over the last {} days, stacked by kind", days.len()),
-            trend_empty: (!has_tokens && !has_estimates).then(|| situation::no_recent_usage(facts)),
-            has_estimates,
-            days: days.iter().rev().map(|day| Day::of(day, facts.today)).collect(),
-            periods: figures::periods(days),
-            projects: figures::projects(&facts.history.projects),
-            costs: facts.costs,
-            logout: facts.logout,
-            zone: format::zone_name(facts.zone),
-            price_table: &facts.snapshot.store.price_table,
-            version: version::VERSION,
+            total: format.count(sum.tokens.total()),
+            total_change: change(sum.tokens.total(), old.tokens.total()),
+            is_everything: visit.view.range == super::range::Range::All && !visit.view.is_filtered(),
+            cost: format.cost(sum).unwrap_or_else(|| words.overview.unknown.to_string()),
+            // Bounds cannot be compared.
+            cost_change: (sum.unpriced_tokens == 0 && old.unpriced_tokens == 0)
+                .then(|| Delta::of(sum.cost.0, old.cost.0, words))
+                .flatten(),
+            unpriced: format.count(sum.unpriced_tokens),
+            hit_rate: percent(sum.cache_hit_rate()),
+            hit: Share::of(reads, reads + sum.tokens.input),
+            sessions: format.things(now.sessions),
+            sessions_change: change(now.sessions, before.sessions),
+            responses: format.things(sum.requests),
+            responses_change: change(sum.requests, old.requests),
+            newest: visit.snapshot.last_event_at.map(|at| format.instant(at)),
         }
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -146,3 +146,23 @@ fn without_a_password_a_login_is_a_formality() {
     assert_eq!(house.get("/login", &[]).header("location"), Some("/"));
     assert!(!house.get("/", &[]).body.contains("Log out"));
 }
+
+#[test]
+fn language_and_colours_are_chosen_without_a_login_and_lead_back() {
+    let house = house();
+    let chosen = post(&house, "/preferences", FORM, "theme=dark&back=%2Fmodels%3Frange%3D7d", &[]);
+    assert_eq!((chosen.status, chosen.header("location")), (303, Some("/models?range=7d")));
+    assert_eq!(chosen.header("set-cookie"), Some("ctm_theme=dark; Path=/; Max-Age=31536000; HttpOnly; SameSite=Lax"));
+    let elsewhere = post(&house, "/preferences", FORM, "language=zh-CN&back=%2F%2Fevil.example", &[]);
+    assert_eq!((elsewhere.status, elsewhere.header("location")), (303, Some("/")));
+    let unknown = post(&house, "/preferences", FORM, "language=xx&theme=%22%3E&back=%2Flogin", &[]);
+    assert_eq!((unknown.header("set-cookie"), unknown.header("location")), (None, Some("/login")));
+    let foreign = [("origin", "http://evil.example")];
+    assert_eq!(post(&house, "/preferences", FORM, "theme=dark", &foreign).status, 403);
+
+    let cookies = ("cookie", "ctm_language=zh-CN; ctm_theme=light");
+    let page = house.get("/login", &[("accept", "text/html"), cookies]);
+    assert!(page.body.contains("<html lang=\"zh-CN\" data-theme=\"light\">") && page.body.contains("密码"));
+    let wrong = post(&house, "/login", FORM, "password=wrong", &[cookies]);
+    assert!(wrong.body.contains("密码不正确。"), "{}", wrong.body);
+}

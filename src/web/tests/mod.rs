@@ -16,6 +16,7 @@ use crate::plugin::{Setup, Stopper};
 use crate::route::{Class, Response, Route};
 use crate::sinks::SINKS;
 use crate::status::{RootStatus, SourceStatus};
+use crate::store::{OpenOptions, Store};
 
 mod document;
 mod guard;
@@ -76,9 +77,12 @@ impl House {
         let address = listener.local_addr().unwrap();
         let mut settings = settings(address);
         settings.allowed_hosts.push("monitor.example.org".to_owned());
-        let readers = Readers::new(&directory.path().join("monitor.db"));
+        let path = directory.path().join("monitor.db");
+        let backups = directory.path().join("backups");
+        let options = OpenOptions { path: path.clone(), backups, clock: Clock::fixed(NOW) };
+        drop(Store::open(&options, Arc::new(PriceTable::builtin())).unwrap());
         let (clock, prices) = (Clock::fixed(NOW), Arc::new(PriceTable::builtin()));
-        let state = WebState::new(hub.clone(), readers, clock, prices, Arc::new(settings), None);
+        let state = WebState::new(hub.clone(), Readers::new(&path), clock, prices, Arc::new(settings), None);
         let always = SINKS.iter().filter(|sink| sink.always);
         let mut plugins: Routes = always
             .flat_map(|sink| {
@@ -218,7 +222,7 @@ fn check_headers(answer: &Answer) {
     for (name, value) in [
         ("x-content-type-options", "nosniff"),
         ("x-frame-options", "DENY"),
-        ("referrer-policy", "no-referrer"),
+        ("referrer-policy", "same-origin"),
         ("cross-origin-opener-policy", "same-origin"),
         ("cross-origin-resource-policy", "same-origin"),
         ("x-xss-protection", "0"),

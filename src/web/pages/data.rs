@@ -1,0 +1,127 @@
+//! What the pages ask of the history: the questions of the API, away from the threads that serve, remembered until
+//! something changes. Every page reads through here.
+
+use std::any::Any;
+use std::sync::Arc;
+
+use jiff::ToSpan;
+use jiff::civil::Date;
+
+use crate::event::UnixMillis;
+use crate::store::{DayRow, Dimension, Filter, Group, GroupOrder, Overview, ProjectRow, Readers, Span, Split};
+use crate::web::WebState;
+use crate::web::api::answer::blocking;
+use crate::web::api::scope::{Scope, day};
+use crate::web::error::ApiError;
+use crate::web::memory::Memory;
+
+/// What pages have read, of any type.
+pub type Shelf = Memory<Arc<dyn Any + Send + Sync>>;
+
+/// The most models that a page is about; who has more sees those with the most tokens.
+const MOST_MODELS: usize = 200;
+
+/// The most days that a trend shows one by one.
+const MOST_DAYS: i32 = 400;
+
+/// Looks at the history, or remembers what it said at this revision. `question` names everything that the answer depends
+/// on besides the history itself.
+pub async fn remembered<T: Send + Sync + 'static>(
+    state: &WebState,
+    question: &str,
+    look: impl FnOnce(&Readers) -> Result<T, ApiError> + Send + 'static,
+) -> Result<Arc<T>, ApiError> {
+    let revision = state.hub.snapshot().revision;
+    let readers = state.readers.clone();
+    let look = || async move {
+        let found = blocking(move || look(&readers)).await?;
+        Ok(Arc::new(found) as Arc<dyn Any + Send + Sync>)
+    };
+    let question = format!("{} {question}", std::any::type_name::<T>());
+    let found = state.shelf.get(&question, revision, look).await?;
+    // The type is part of the question.
+    found.downcast().map_err(|_| ApiError::internal())
+}
+
+/// The sums of a scope, its sessions, its first and its last response.
+pub async fn totals(state: &WebState, scope: &Scope) -> Result<Arc<Overview>, ApiError> {
+    let (span, filter) = (scope.span, scope.filter.clone());
+    remembered(state, &scope.question("totals"), move |readers| Ok(readers.sums(span, &filter)?)).await
+}
+
+/// The models of a scope, the greatest first.
+pub async fn models(state: &WebState, scope: &Scope, order: GroupOrder) -> Result<Arc<Vec<Group>>, ApiError> {
+    let (span, filter) = (scope.span, scope.filter.clone());
+    remembered(state, &scope.question(&format!("models {order:?}")), move |readers| {
+        Ok(readers.grouped(span, &filter, Dimension::Model, order, (0, MOST_MODELS))?.0)
+    })
+    .await
+}
+
+/// A page of the projects of a scope, the greatest first, and how many there are.
+pub async fn projects(
+    state: &WebState,
+    scope: &Scope,
+    order: GroupOrder,
+    page: (usize, usize),
+) -> Result<Arc<(Vec<ProjectRow>, u64)>, ApiError> {
+    let (span, filter) = (scope.span, scope.filter.clone());
+    remembered(state, &scope.question(&format!("projects {order:?} {page:?}")), move |readers| {
+        Ok(readers.project_rows(span, &filter, order, page)?)
+    })
+    .await
+}
+
+/// The projects with the most tokens, for whoever wants to choose one.
+pub async fn project_names(state: &WebState, limit: usize) -> Result<Arc<Vec<Arc<str>>>, ApiError> {
+    remembered(state, &format!("names {limit}"), move |readers| {
+        let (groups, _) =
+            readers.grouped(Span::ALL, &Filter::default(), Dimension::Project, GroupOrder::Tokens, (0, limit))?;
+        Ok(groups.into_iter().filter_map(|group| group.name).collect())
+    })
+    .await
+}
+
+/// The days of a scope, the oldest first and without gaps: at most the last [`MOST_DAYS`], and none before the first
+/// response.
+pub async fn days(state: &WebState, scope: &Scope) -> Result<Arc<Vec<DayRow>>, ApiError> {
+    let Scope { span, zone, filter, today } = scope.clone();
+    let now = state.clock.now();
+    remembered(state, &scope.question(&format!("days {today}")), move |readers| {
+        let last = day(UnixMillis(span.to.0.min(now.0.max(span.from.0 + 1)) - 1), &zone).min(today);
+        let earliest = last.saturating_sub((MOST_DAYS - 1).days());
+        let first = match span.from {
+            from if from == Span::ALL.from => readers.sums(span, &filter)?.first_at.map_or(last, |at| day(at, &zone)),
+            from => day(from, &zone),
+        };
+        Ok(if filter == Filter::default() {
+            readers.days(first.max(earliest), last, &zone)?
+        } else {
+            filtered_days(readers, first.max(earliest), last, &zone, &filter)?
+        })
+    })
+    .await
+}
+
+/// Of some models or projects nobody else has statistics, so nothing is estimated.
+fn filtered_days(
+    readers: &Readers,
+    first: Date,
+    last: Date,
+    zone: &jiff::tz::TimeZone,
+    filter: &Filter,
+) -> Result<Vec<DayRow>, ApiError> {
+    let dates: Vec<Date> = first.series(1.day()).take_while(|date| *date <= last).collect();
+    let end = last.tomorrow().unwrap_or(Date::MAX);
+    let bounds = dates.iter().copied().chain([end]).map(|date| crate::web::api::scope::start_of(date, zone));
+    let bounds: Vec<UnixMillis> = bounds.collect::<Result<_, _>>()?;
+    let buckets = readers.trend(&bounds, filter, Split::By(Dimension::Model))?;
+    let row = |(date, bucket): (Date, crate::store::Bucket)| DayRow {
+        date,
+        tally: bucket.tally,
+        by_model: bucket.groups,
+        estimate: None,
+        partial: false,
+    };
+    Ok(dates.into_iter().zip(buckets).map(row).collect())
+}

@@ -1,0 +1,164 @@
+//! Numbers of the history in words, as several pages show them.
+
+use std::sync::Arc;
+
+use super::chart::Coordinate;
+use super::format::{self, Format, Number, percent, share};
+use super::language::Words;
+use crate::event::{Tally, TokenCounts};
+
+/// A tally in words.
+pub struct Row {
+    pub responses: Number,
+    pub input: Number,
+    pub output: Number,
+    pub cache_write: Number,
+    pub cache_read: Number,
+    pub total: Number,
+    pub hit_rate: String,
+    /// None where no token has a price.
+    pub cost: Option<String>,
+}
+
+impl Row {
+    pub fn of(tally: &Tally, format: &Format) -> Self {
+        Self {
+            responses: format.things(tally.requests),
+            input: format.count(tally.tokens.input),
+            output: format.count(tally.tokens.output),
+            cache_write: format.count(tally.tokens.cache_write()),
+            cache_read: format.count(tally.tokens.cache_read),
+            total: format.count(tally.tokens.total()),
+            hit_rate: percent(tally.cache_hit_rate()),
+            cost: format.cost(tally),
+        }
+    }
+}
+
+/// A part of a whole, in words and as a bar.
+pub struct Share {
+    pub text: String,
+    /// 0 to 100.
+    pub width: Coordinate,
+}
+
+impl Share {
+    pub fn of(part: u64, whole: u64) -> Self {
+        let share = share(part, whole);
+        Self { text: percent(share), width: Coordinate(share * 100.0) }
+    }
+}
+
+/// A change against as much time before.
+pub struct Delta {
+    /// `up`, `down` or `same`.
+    pub class: &'static str,
+    pub text: String,
+}
+
+impl Delta {
+    /// None where there was nothing before: any number would be infinitely more.
+    #[expect(clippy::cast_precision_loss, reason = "a ratio for display")]
+    pub fn of(now: i128, before: i128, words: &Words) -> Option<Self> {
+        if before <= 0 {
+            return None;
+        }
+        let change = (now - before) as f64 / before as f64 * 100.0;
+        Some(match change {
+            change if change.abs() < 0.05 => Self { class: "same", text: words.common.unchanged.to_string() },
+            change if change >= 999.5 => Self { class: "up", text: format!("×{:.0}", change / 100.0 + 1.0) },
+            change if change > 0.0 => Self { class: "up", text: format!("+{change:.1}%") },
+            change => Self { class: "down", text: format!("−{:.1}%", -change) },
+        })
+    }
+}
+
+/// One of the four kinds of tokens.
+pub struct Kind {
+    pub class: &'static str,
+    pub name: String,
+    pub explanation: String,
+    pub count: Number,
+    pub share: Share,
+    /// Where its part of the common bar begins, 0 to 100.
+    pub offset: Coordinate,
+}
+
+pub fn kinds(tokens: TokenCounts, words: &Words, format: &Format) -> Vec<Kind> {
+    let (names, t) = (&words.common, &words.overview);
+    let writes = t
+        .kind_cache_writes
+        .with("five", format.count(tokens.cache_write_5m))
+        .with("hour", format.count(tokens.cache_write_1h));
+    let mut before = 0;
+    [
+        ("cache-read", names.cache_reads, t.kind_cache_reads.to_string(), tokens.cache_read),
+        ("cache-write", names.cache_writes, writes.into(), tokens.cache_write()),
+        ("input", names.input, t.kind_input.to_string(), tokens.input),
+        ("output", names.output, t.kind_output.to_string(), tokens.output),
+    ]
+    .into_iter()
+    .map(|(class, name, explanation, count)| {
+        let offset = Share::of(before, tokens.total()).width;
+        before += count;
+        let share = Share::of(count, tokens.total());
+        Kind { class, name: name.to_string(), explanation, count: format.count(count), share, offset }
+    })
+    .collect()
+}
+
+/// What projects are called: only as much of a path as tells them apart, since where people keep things is their business.
+pub fn project_names(paths: &[Arc<str>], words: &Words) -> Vec<String> {
+    let short: Vec<String> = paths.iter().map(|path| last_parts(path, 1, words)).collect();
+    let name = |(path, name): (&Arc<str>, &String)| {
+        let is_unique = short.iter().filter(|other| *other == name).count() == 1;
+        format::cut(&if is_unique { name.clone() } else { last_parts(path, 2, words) })
+    };
+    paths.iter().zip(&short).map(name).collect()
+}
+
+fn last_parts(path: &str, count: usize, words: &Words) -> String {
+    let parts: Vec<&str> = path.split(['/', '\\']).filter(|part| !part.is_empty()).collect();
+    match parts.len() {
+        0 => words.common.no_project.to_string(),
+        length => parts[length.saturating_sub(count)..].join("/"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::web::pages::language::Language;
+
+    #[test]
+    fn projects_are_named_by_as_little_of_their_path_as_tells_them_apart() {
+        fn check(paths: &[&str], expected: &[&str]) {
+            let paths: Vec<Arc<str>> = paths.iter().map(|path| (*path).into()).collect();
+            assert_eq!(project_names(&paths, Language::English.words()), expected);
+        }
+        check(&["/home/ada/code/api", "/home/ada/web"], &["api", "web"]);
+        check(&["/home/ada/work/api", "/home/ada/play/api/", "/x/web"], &["work/api", "play/api", "web"]);
+        check(&["C:\\Users\\ada\\api", "/", ""], &["api", "(no project)", "(no project)"]);
+    }
+
+    #[test]
+    fn changes_are_computed_or_absent() {
+        let delta = |now, before| Delta::of(now, before, Language::English.words()).map(|delta| delta.text);
+        assert_eq!(delta(110, 100).as_deref(), Some("+10.0%"));
+        assert_eq!(delta(1, 3).as_deref(), Some("−66.7%"));
+        assert_eq!(delta(100, 100).as_deref(), Some("unchanged"));
+        assert_eq!(delta(2500, 100).as_deref(), Some("×25"));
+        assert_eq!(delta(0, 5).as_deref(), Some("−100.0%"));
+        assert_eq!(delta(5, 0), None);
+    }
+
+    #[test]
+    fn kinds_share_one_bar() {
+        let tokens = TokenCounts { input: 1, output: 2, cache_read: 6, cache_write_5m: 1, ..TokenCounts::default() };
+        let kinds = kinds(tokens, Language::English.words(), &Format::default());
+        let shown: Vec<_> = kinds.iter().map(|kind| (kind.class, kind.offset.0, kind.share.text.as_str())).collect();
+        let expected = [("cache-read", 0.0, "60.0%"), ("cache-write", 60.0, "10.0%"), ("input", 70.0, "10.0%")];
+        assert_eq!(shown[..3], expected);
+        assert_eq!(shown[3].2, "20.0%");
+    }
+}

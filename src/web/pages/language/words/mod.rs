@@ -1,0 +1,65 @@
+//! The catalog: one file a page, one line a text, English and Chinese side by side.
+
+mod common;
+mod models;
+mod overview;
+mod projects;
+mod states;
+
+use super::Text;
+
+use common::Common;
+use models::Models;
+use overview::Overview;
+use projects::Projects;
+use states::States;
+
+/// Texts by key, in both languages: `key: "English", "Chinese";`.
+macro_rules! words {
+    ($(#[$doc:meta])* $name:ident { $($key:ident: $english:literal, $chinese:literal;)* }) => {
+        $(#[$doc])*
+        #[derive(Debug)]
+        pub struct $name {
+            $(pub $key: $crate::web::pages::language::Text,)*
+        }
+
+        impl $name {
+            pub(super) const ENGLISH: Self = Self { $($key: super::text($english),)* };
+            pub(super) const CHINESE: Self = Self { $($key: super::text($chinese),)* };
+            #[cfg(test)]
+            pub(super) const PAIRS: &[(&str, &str, &str)] = &[$((stringify!($key), $english, $chinese),)*];
+        }
+    };
+}
+use words;
+
+const fn text(text: &'static str) -> Text {
+    Text(text)
+}
+
+/// The groups of the catalog.
+macro_rules! catalog {
+    ($($group:ident: $kind:ident,)*) => {
+        /// All texts of a language.
+        #[derive(Debug)]
+        pub struct Words {
+            $(pub $group: $kind,)*
+        }
+
+        impl Words {
+            pub(super) const ENGLISH: Self = Self { $($group: $kind::ENGLISH,)* };
+            pub(super) const CHINESE: Self = Self { $($group: $kind::CHINESE,)* };
+            /// Every text: its group, its key, and both languages.
+            #[cfg(test)]
+            pub(super) const PAIRS: &[(&str, &[(&str, &str, &str)])] = &[$((stringify!($group), $kind::PAIRS),)*];
+        }
+    };
+}
+
+catalog! {
+    common: Common,
+    states: States,
+    overview: Overview,
+    models: Models,
+    projects: Projects,
+}

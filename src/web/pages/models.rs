@@ -1,0 +1,132 @@
+//! `/models`: what each model used in a range, and what that cost by kind of token.
+
+use askama::Template;
+
+use super::data;
+use super::figures::{Row, Share};
+use super::format;
+use super::frame::{Choice, Frame};
+use super::visit::{Answering, Page, Visit};
+use crate::event::{PicoUsd, Tally};
+use crate::route::Response;
+use crate::store::{Costs, Group, GroupOrder};
+use crate::web::error::ApiError;
+use crate::web::query::{Kind, Parameter};
+
+static SORT: Parameter =
+    Parameter { name: "sort", about: "", kind: Kind::Choice(&["tokens", "cost", "requests"]), example: "cost" };
+
+pub static PAGE: Page = Page {
+    path: "/models",
+    nav: Some(|words| words.models.title),
+    parameters: &[&SORT],
+    handler: |visit| -> Answering { Box::pin(page(visit)) },
+};
+
+#[derive(Template)]
+#[template(path = "models.html")]
+struct Models {
+    frame: Frame,
+    sorts: Vec<Choice>,
+    models: Vec<ModelRow>,
+    /// Of all of them; none where there is one model at most.
+    sum: Option<Row>,
+    costs: Vec<CostRow>,
+    /// Some responses have no kind of their own for their cost.
+    has_unexplained: bool,
+    api: String,
+}
+
+async fn page(visit: Visit) -> Result<Response, ApiError> {
+    let scope = visit.scope()?;
+    let sort = visit.asked.word(&SORT);
+    let (totals, groups) =
+        tokio::try_join!(data::totals(&visit.state, &scope), data::models(&visit.state, &scope, order(sort)))?;
+    let sum = &totals.sums.tally;
+    let page = Models {
+        frame: visit.frame(visit.words().models.title.to_string()).await.with_filters(&visit).await,
+        sorts: sorts(&visit, sort),
+        models: groups.iter().map(|group| ModelRow::of(group, sum, &visit)).collect(),
+        sum: (groups.len() > 1).then(|| Row::of(sum, &visit.format)),
+        costs: groups.iter().map(|group| CostRow::of(group, &visit)).collect(),
+        has_unexplained: totals.sums.costs.unexplained != PicoUsd(0),
+        api: visit.api("/api/v1/stats/trends", &[("group_by", "model")]),
+    };
+    Ok(visit.show(&page))
+}
+
+/// The order that a word stands for.
+pub fn order(word: &str) -> GroupOrder {
+    match word {
+        "cost" => GroupOrder::Cost,
+        "requests" => GroupOrder::Requests,
+        _ => GroupOrder::Tokens,
+    }
+}
+
+/// The orders to choose from.
+pub fn sorts(visit: &Visit, current: &str) -> Vec<Choice> {
+    let t = &visit.words().common;
+    let mut sorts = vec![("tokens", t.tokens), ("requests", t.responses)];
+    if visit.costs() {
+        sorts.insert(1, ("cost", t.cost));
+    }
+    let choice = |(word, name): (&str, super::language::Text)| Choice {
+        name: name.to_string(),
+        url: visit.view.with_own("sort", word).url(),
+        current: word == current,
+    };
+    sorts.into_iter().map(choice).collect()
+}
+
+/// One model.
+pub struct ModelRow {
+    pub name: String,
+    pub url: String,
+    pub row: Row,
+    pub share: Share,
+}
+
+impl ModelRow {
+    pub fn of(group: &Group, whole: &Tally, visit: &Visit) -> Self {
+        let name = group.name.clone().unwrap_or_default();
+        let tally = &group.sums.tally;
+        Self {
+            name: format::cut(&name),
+            url: visit.view.with_models(vec![name]).at("/"),
+            row: Row::of(tally, &visit.format),
+            share: Share::of(tally.tokens.total(), whole.tokens.total()),
+        }
+    }
+}
+
+/// What a model cost, by what is paid for.
+struct CostRow {
+    name: String,
+    input: String,
+    output: String,
+    cache_write: String,
+    cache_read: String,
+    search: String,
+    unexplained: String,
+    /// None where no token has a price.
+    total: Option<String>,
+}
+
+impl CostRow {
+    fn of(group: &Group, visit: &Visit) -> Self {
+        let format = &visit.format;
+        let Costs { input, output, cache_write_5m, cache_write_1h, cache_read, web_search, unexplained } =
+            group.sums.costs;
+        Self {
+            name: format::cut(group.name.as_deref().unwrap_or_default()),
+            input: format.money(input),
+            output: format.money(output),
+            cache_write: format.money(PicoUsd(cache_write_5m.0.saturating_add(cache_write_1h.0))),
+            cache_read: format.money(cache_read),
+            search: format.money(web_search),
+            unexplained: format.money(unexplained),
+            total: format.cost(&group.sums.tally),
+        }
+    }
+}

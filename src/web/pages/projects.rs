@@ -1,0 +1,174 @@
+//! `/projects`: where the tokens were used, and `/projects/{id}`: one of these places. The id is the project's path.
+
+use std::sync::Arc;
+
+use askama::Template;
+
+use super::data;
+use super::figures::{Row, Share, project_names};
+use super::format::Number;
+use super::frame::{Choice, Frame};
+use super::models::{ModelRow, order, sorts};
+use super::view::path_of;
+use super::visit::{Answering, Page, Visit};
+use crate::route::Response;
+use crate::store::{GroupOrder, ProjectRow};
+use crate::web::error::ApiError;
+use crate::web::query::{Kind, Parameter};
+
+static SORT: Parameter =
+    Parameter { name: "sort", about: "", kind: Kind::Choice(&["tokens", "cost", "requests"]), example: "cost" };
+static NUMBER: Parameter =
+    Parameter { name: "page", about: "", kind: Kind::Integer { min: 1, max: 100_000, default: Some(1) }, example: "1" };
+
+pub static LIST: Page = Page {
+    path: "/projects",
+    nav: Some(|words| words.projects.title),
+    parameters: &[&SORT, &NUMBER],
+    handler: |visit| -> Answering { Box::pin(list(visit)) },
+};
+
+pub static ONE: Page =
+    Page { path: "/projects/{id}", nav: None, parameters: &[], handler: |visit| -> Answering { Box::pin(one(visit)) } };
+
+/// Rows a page.
+const ROWS: usize = 50;
+
+#[derive(Template)]
+#[template(path = "projects.html")]
+struct Projects {
+    frame: Frame,
+    sorts: Vec<Choice>,
+    projects: Vec<ProjectItem>,
+    count: String,
+    pages: Pages,
+    api: String,
+}
+
+async fn list(visit: Visit) -> Result<Response, ApiError> {
+    let scope = visit.scope()?;
+    let (sort, number) = (visit.asked.word(&SORT), visit.asked.integer(&NUMBER).unwrap_or(1));
+    let offset = (number as usize - 1).saturating_mul(ROWS);
+    let found = data::projects(&visit.state, &scope, order(sort), (offset, ROWS)).await?;
+    let (rows, total) = &*found;
+    let t = &visit.words().projects;
+    let page = Projects {
+        frame: visit.frame(t.title.to_string()).await.with_filters(&visit).await,
+        sorts: sorts(&visit, sort),
+        projects: ProjectItem::all(rows, &visit),
+        count: t.count.count(*total, &visit.format).into(),
+        pages: Pages::of(&visit, number, total.div_ceil(ROWS as u64)),
+        api: visit.api("/api/v1/stats/projects", &[("sort", sort)]),
+    };
+    Ok(visit.show(&page))
+}
+
+/// One project in a list.
+pub struct ProjectItem {
+    pub name: String,
+    pub path: Arc<str>,
+    pub url: String,
+    pub row: Row,
+    pub sessions: Number,
+    pub last: Option<String>,
+    /// Its tokens beside those of the largest in the list.
+    pub share: Share,
+}
+
+impl ProjectItem {
+    pub fn all(rows: &[ProjectRow], visit: &Visit) -> Vec<Self> {
+        let paths: Vec<Arc<str>> = rows.iter().map(|row| Arc::clone(&row.project)).collect();
+        let largest = rows.iter().map(|row| row.sums.tally.tokens.total()).max().unwrap_or(0);
+        let item = |(row, name): (&ProjectRow, String)| Self {
+            name,
+            url: visit.view.with_projects(Vec::new()).at(&path_of("/projects", &row.project)),
+            path: Arc::clone(&row.project),
+            row: Row::of(&row.sums.tally, &visit.format),
+            sessions: visit.format.things(row.sessions),
+            last: row.last_at.map(|at| visit.format.instant(at)),
+            share: Share::of(row.sums.tally.tokens.total(), largest),
+        };
+        rows.iter().zip(project_names(&paths, visit.words())).map(item).collect()
+    }
+}
+
+/// Links to the pages of a list before and after.
+pub struct Pages {
+    /// Empty where there is one page only.
+    pub text: String,
+    pub previous: Option<String>,
+    pub next: Option<String>,
+}
+
+impl Pages {
+    pub fn of(visit: &Visit, number: u32, count: u64) -> Self {
+        let url = |number: u32| visit.view.with_own("page", &number.to_string()).url();
+        let (page, pages) = (visit.format.grouped(number.into()), visit.format.grouped(count));
+        let text = visit.words().common.page_of.with("page", page).with("pages", pages);
+        Self {
+            text: if count > 1 { text.into() } else { String::new() },
+            previous: (number > 1).then(|| url(number - 1)),
+            next: (u64::from(number) < count).then(|| url(number + 1)),
+        }
+    }
+}
+
+#[derive(Template)]
+#[template(path = "project.html")]
+struct Project {
+    frame: Frame,
+    name: String,
+    path: Arc<str>,
+    /// None: nothing in this range.
+    sums: Option<Sums>,
+    models: Vec<ModelRow>,
+    /// Of all models, where there is more than one.
+    sum: Option<Row>,
+    widen: String,
+    api: String,
+}
+
+/// A project in a range.
+struct Sums {
+    row: Row,
+    sessions: Number,
+    first: Option<String>,
+    last: Option<String>,
+}
+
+async fn one(mut visit: Visit) -> Result<Response, ApiError> {
+    let path: Arc<str> = visit.request.variable("id").into();
+    let asked = std::mem::replace(&mut visit.view.projects, vec![Arc::clone(&path)]);
+    let scope = visit.scope()?;
+    let (totals, models) =
+        tokio::try_join!(data::totals(&visit.state, &scope), data::models(&visit.state, &scope, GroupOrder::Tokens))?;
+    if totals.sums.tally.requests == 0 {
+        let all = data::totals(&visit.state, &visit.scope_of(crate::store::Span::ALL)).await?;
+        if all.sums.tally.requests == 0 {
+            return Err(ApiError::not_found("there is no such project"));
+        }
+    }
+    let format = &visit.format;
+    let sums = (totals.sums.tally.requests > 0).then(|| Sums {
+        row: Row::of(&totals.sums.tally, format),
+        sessions: format.things(totals.sessions),
+        first: totals.first_at.map(|at| format.instant(at)),
+        last: totals.last_at.map(|at| format.instant(at)),
+    });
+    let rows = models.iter().map(|group| ModelRow::of(group, &totals.sums.tally, &visit)).collect();
+    let api = visit.api("/api/v1/stats/projects", &[]);
+    // The page itself is the filter; the form must not say it a second time.
+    visit.view.projects = asked;
+    let name = project_names(&[Arc::clone(&path)], visit.words()).pop().unwrap_or_default();
+    let page = Project {
+        frame: visit.frame(name.clone()).await.with_filters(&visit).await,
+        name,
+        path,
+        sums,
+        models: rows,
+        sum: (models.len() > 1).then(|| Row::of(&totals.sums.tally, &visit.format)),
+        widen: visit.view.without_filters().with_range(super::range::Range::All).url(),
+        api,
+    };
+    Ok(visit.show(&page))
+}

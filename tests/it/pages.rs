@@ -1,0 +1,98 @@
+//! The pages of the real program over a made-up history: what they show is what the API says.
+
+use claude_token_monitor::synthetic::{self, Plan};
+use serde_json::Value;
+
+use crate::house::{Served, TestHouse};
+
+/// A history whose newest response is far in the past of whoever runs this, so that ranges have to be asked for.
+fn house() -> (TestHouse, synthetic::Truth) {
+    let house = TestHouse::new().with_env("TZ", "UTC");
+    let plan = Plan { seed: 77, bytes: 600_000, days: 20, typical_file_bytes: 20_000, ..Plan::default() };
+    let truth = synthetic::write(&plan, house.claude()).unwrap();
+    (house, truth)
+}
+
+fn serve(house: &TestHouse) -> Served {
+    let served = house.serve();
+    served.wait_ready();
+    served
+}
+
+/// The digits at the beginning of the text of an element with a hook.
+fn number(page: &str, hook: &str) -> u64 {
+    let (_, rest) = page.split_once(&format!("data-testid=\"{hook}\"")).unwrap_or_else(|| panic!("no {hook}: {page}"));
+    let (_, rest) = rest.split_once('>').unwrap();
+    let mut text = String::new();
+    let mut inside = false;
+    for letter in rest.split("</p>").next().unwrap().chars() {
+        match letter {
+            '<' => inside = true,
+            '>' => inside = false,
+            letter if !inside => text.push(letter),
+            _ => {}
+        }
+    }
+    text.chars().take_while(char::is_ascii_digit).collect::<String>().parse().unwrap_or_else(|_| panic!("{text}"))
+}
+
+fn first(list: &Value, key: &str) -> String {
+    list["data"][0][key].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn totals_on_the_page_are_the_truth_whatever_is_asked_for() {
+    let (house, truth) = house();
+    let served = serve(&house);
+    let everything = served.text("/?range=all");
+    assert_eq!(number(&everything, "total-tokens"), truth.totals.tokens.total());
+    for hook in ["total-cost", "model-stats", "trend-chart", "live-status"] {
+        assert!(everything.contains(&format!("data-testid=\"{hook}\"")), "{hook}");
+    }
+    let current = served.json("/api/v1/stats/current");
+    for (model, row) in current["models"].as_object().unwrap() {
+        let query: String = encoded(model);
+        let page = served.text(&format!("/?range=all&model={query}"));
+        assert_eq!(number(&page, "total-tokens"), row["total_tokens"].as_u64().unwrap(), "{model}");
+    }
+    let days = served.json("/api/v1/stats/projects?start_date=1970-01-01");
+    let project = first(&days, "project");
+    let page = served.text(&format!("/?range=all&project={}", encoded(&project)));
+    assert_eq!(number(&page, "total-tokens"), days["data"][0]["total_tokens"].as_u64().unwrap());
+    let one = served.text(&format!("/projects/{}?range=all&tz=Asia/Tokyo", encoded(&project)));
+    assert!(one.contains(&project) && one.contains("Asia/Tokyo"), "{one}");
+}
+
+#[test]
+fn a_range_is_days_of_the_zone_that_is_asked_for() {
+    let (house, truth) = house();
+    let served = serve(&house);
+    let day = truth.by_day.keys().nth(5).unwrap();
+    for zone in ["UTC", "Asia/Tokyo", "America/New_York"] {
+        let page = served.text(&format!("/?start={day}&end={day}&tz={zone}"));
+        let api = served.json(&format!("/api/v1/stats/trends?start_date={day}&end_date={day}&tz={zone}"));
+        assert_eq!(number(&page, "total-tokens"), api["data"][0]["total_tokens"].as_u64().unwrap(), "{day} {zone}");
+    }
+}
+
+#[test]
+fn models_and_projects_are_listed_in_both_languages() {
+    let (house, truth) = house();
+    let served = serve(&house);
+    let page = served.text("/models?range=all&sort=cost&lang=zh-CN");
+    assert!(page.contains("<html lang=\"zh-CN\"") && page.contains("命中率"), "{page}");
+    for model in truth.by_model.keys().filter(|model| !model.contains('<')) {
+        assert!(page.contains(model.as_str()), "{model}");
+    }
+    let page = served.text("/projects?range=all");
+    assert!(page.matches("href=\"/projects/").count() >= truth.by_project.len().min(50), "{page}");
+}
+
+fn encoded(text: &str) -> String {
+    text.bytes()
+        .map(|byte| match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' => char::from(byte).to_string(),
+            byte => format!("%{byte:02X}"),
+        })
+        .collect()
+}
