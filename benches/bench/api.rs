@@ -18,6 +18,8 @@ const BETWEEN: Duration = Duration::from_millis(50);
 
 const ASKED: u32 = 40;
 
+const ROUNDS: usize = 3;
+
 const CURRENT: &str = "/api/v1/stats/current";
 
 pub(crate) fn measure(million: &Corpus, place: &Run, report: &mut Report) {
@@ -27,13 +29,20 @@ pub(crate) fn measure(million: &Corpus, place: &Run, report: &mut Report) {
     let (server, address) = place.serve(&million.root);
     // The same questions, each about a session that is there.
     for (path, small_path) in paths(&address).into_iter().zip(paths(&small_address)) {
-        let few = ask(&small_address, &small_path, CLIENTS, ASKED, BETWEEN);
-        let many = ask(&address, &path, CLIENTS, ASKED, BETWEEN);
+        // In turns, so that a machine that gets slower slows both.
+        let rounds: [_; ROUNDS] = std::array::from_fn(|_| {
+            let few = ask(&small_address, &small_path, CLIENTS, ASKED, BETWEEN);
+            (few, ask(&address, &path, CLIENTS, ASKED, BETWEEN))
+        });
+        let mut growth = rounds.each_ref().map(|(few, many)| quantile(many, 0.99) / quantile(few, 0.99));
+        growth.sort_by(f64::total_cmp);
+        // The first round is the one in which somebody has to look at the history.
+        let [(_, many), ..] = rounds;
         let what = format!("`{path}` for {CLIENTS} clients at {} responses", million.responses);
         report.note(&format!("{what}, median"), milliseconds(median(&many)));
         report.below("the same, 99th percentile", quantile(&many, 0.99), 0.005, milliseconds);
-        let growth = quantile(&many, 0.99) / quantile(&few, 0.99);
-        report.below(&format!("the same, relative to {} responses", short.responses), growth, 1.5, ratio);
+        let what = format!("the same, relative to {} responses, median of {ROUNDS} rounds", short.responses);
+        report.below(&what, growth[ROUNDS / 2], 1.5, ratio);
     }
     throughput(&address, report);
     export(&address, &server, million.responses, report);

@@ -147,7 +147,10 @@ mod tests {
             assert_eq!(again.unwrap(), long, "the newest is there");
         }
         memory.get("too long", 2, || async { Ok(BYTES) }).await.unwrap();
-        assert!(memory.get("too long", 2, || async { Err(ApiError::internal()) }).await.is_err(), "it was looked again");
+        assert!(
+            memory.get("too long", 2, || async { Err(ApiError::internal()) }).await.is_err(),
+            "it was looked again"
+        );
         assert!(remembered(&memory).1 >= 4 * long, "and nothing was forgotten for its sake");
     }
 

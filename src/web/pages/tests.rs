@@ -63,7 +63,7 @@ impl Scene {
         let hub = if self.costs { hub } else { hub.without_costs() };
         let prices = Arc::new(PriceTable::builtin());
         let readers = Readers::new(&database);
-        let state = WebState::new(hub, readers, Clock::fixed(NOW), prices, Arc::new(self.settings));
+        let state = WebState::new(hub, readers, Clock::fixed(NOW), prices, Arc::new(self.settings), None);
 
         let (path, query) = path.split_once('?').unwrap_or((path, ""));
         let router = crate::route::Router::new(routes(&state));

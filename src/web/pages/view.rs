@@ -75,8 +75,7 @@ impl View {
         own: &[&'static Parameter],
         zone: &TimeZone,
     ) -> Result<(Self, Asked), ApiError> {
-        let declared: Vec<&'static Parameter> = COMMON.into_iter().chain(own.iter().copied()).collect();
-        let asked = Asked::read(query, &declared)?;
+        let asked = Asked::read(query, &[&COMMON, own])?;
         let zone_said = asked.zone(&TZ);
         let days = zone_said.as_ref().unwrap_or(zone);
         let own_name = |name: &str| own.iter().find(|parameter| parameter.name == name).map(|parameter| parameter.name);
