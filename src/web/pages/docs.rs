@@ -14,13 +14,13 @@ pub static PAGE: Page = Page {
     path: "/docs",
     nav: Some(|words| words.common.api),
     parameters: &[],
-    handler: |visit| -> Answering { Box::pin(page(visit)) },
+    handler: |visit| -> Answering { Box::pin(std::future::ready(page(&visit))) },
 };
 
-async fn page(visit: Visit) -> Result<Response, ApiError> {
+fn page(visit: &Visit) -> Result<Response, ApiError> {
     let document = serde_json::to_value(document(true)).unwrap_or_default();
     let host = visit.request.headers.get("host").and_then(|host| host.to_str().ok()).unwrap_or("127.0.0.1:51888");
-    let frame = visit.frame(visit.words().common.api.to_string()).await;
+    let frame = visit.frame(visit.words().common.api.to_string());
     Ok(visit.show(&Docs::of(frame, &document, host)))
 }
 

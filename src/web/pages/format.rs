@@ -75,7 +75,6 @@ impl Format {
     }
 
     /// `1,234,567`
-    #[expect(clippy::unused_self, reason = "both languages group in threes; the next one may not")]
     pub fn grouped(&self, count: u64) -> String {
         Count(count).grouped()
     }

@@ -73,7 +73,7 @@ pub struct FilterBar {
 
 impl Frame {
     /// For a page that shows numbers.
-    pub(super) async fn of(visit: &Visit, title: String) -> Self {
+    pub(super) fn of(visit: &Visit, title: String) -> Self {
         let t = visit.words();
         let (snapshot, health) = (&visit.snapshot, visit.state.health());
         let costs = visit.costs();

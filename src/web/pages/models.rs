@@ -25,7 +25,7 @@ pub static PAGE: Page = Page {
 
 #[derive(Template)]
 #[template(path = "models.html")]
-struct Models {
+struct ModelsPage {
     frame: Frame,
     sorts: Vec<Choice>,
     models: Vec<ModelRow>,
@@ -43,8 +43,8 @@ async fn page(visit: Visit) -> Result<Response, ApiError> {
     let (totals, groups) =
         tokio::try_join!(data::totals(&visit.state, &scope), data::models(&visit.state, &scope, order(sort)))?;
     let sum = &totals.sums.tally;
-    let page = Models {
-        frame: visit.frame(visit.words().models.title.to_string()).await.with_filters(&visit).await,
+    let page = ModelsPage {
+        frame: visit.frame(visit.words().models.title.to_string()).with_filters(&visit).await,
         sorts: sorts(&visit, sort),
         models: groups.iter().map(|group| ModelRow::of(group, sum, &visit)).collect(),
         sum: (groups.len() > 1).then(|| Row::of(sum, &visit.format)),

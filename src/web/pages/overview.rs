@@ -61,7 +61,7 @@ async fn page(visit: Visit) -> Result<Response, ApiError> {
     )?;
     let words = visit.words();
     let page = Overview {
-        frame: visit.frame(words.overview.title.to_string()).await.with_filters(&visit).await,
+        frame: visit.frame(words.overview.title.to_string()).with_filters(&visit).await,
         cards: Cards::of(&visit, &totals, &previous),
         trend: TrendPanel::of(&visit, &days),
         models: models.iter().take(MODELS).map(|group| ModelRow::of(group, &totals.sums.tally, &visit)).collect(),

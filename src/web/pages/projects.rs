@@ -36,7 +36,7 @@ const ROWS: usize = 50;
 
 #[derive(Template)]
 #[template(path = "projects.html")]
-struct Projects {
+struct ProjectsPage {
     frame: Frame,
     sorts: Vec<Choice>,
     projects: Vec<ProjectItem>,
@@ -52,8 +52,8 @@ async fn list(visit: Visit) -> Result<Response, ApiError> {
     let found = data::projects(&visit.state, &scope, order(sort), (offset, ROWS)).await?;
     let (rows, total) = &*found;
     let t = &visit.words().projects;
-    let page = Projects {
-        frame: visit.frame(t.title.to_string()).await.with_filters(&visit).await,
+    let page = ProjectsPage {
+        frame: visit.frame(t.title.to_string()).with_filters(&visit).await,
         sorts: sorts(&visit, sort),
         projects: ProjectItem::all(rows, &visit),
         count: t.count.count(*total, &visit.format).into(),
@@ -161,7 +161,7 @@ async fn one(mut visit: Visit) -> Result<Response, ApiError> {
     visit.view.projects = asked;
     let name = project_names(&[Arc::clone(&path)], visit.words()).pop().unwrap_or_default();
     let page = Project {
-        frame: visit.frame(name.clone()).await.with_filters(&visit).await,
+        frame: visit.frame(name.clone()).with_filters(&visit).await,
         name,
         path,
         sums,

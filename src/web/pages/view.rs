@@ -144,7 +144,7 @@ impl View {
 
     #[must_use]
     pub fn with_range(&self, range: Range) -> Self {
-        Self { range, ..self.from_the_first_page() }
+        Self { range, ..self.at_first_page() }
     }
 
     #[must_use]
@@ -154,18 +154,18 @@ impl View {
 
     #[must_use]
     pub fn with_models(&self, models: Vec<Arc<str>>) -> Self {
-        Self { models, ..self.from_the_first_page() }
+        Self { models, ..self.at_first_page() }
     }
 
     #[must_use]
     pub fn with_projects(&self, projects: Vec<Arc<str>>) -> Self {
-        Self { projects, ..self.from_the_first_page() }
+        Self { projects, ..self.at_first_page() }
     }
 
     /// Everything, of all time.
     #[must_use]
     pub fn without_filters(&self) -> Self {
-        Self { models: Vec::new(), projects: Vec::new(), ..self.from_the_first_page() }
+        Self { models: Vec::new(), projects: Vec::new(), ..self.at_first_page() }
     }
 
     /// The language is no longer the address's business.
@@ -177,13 +177,13 @@ impl View {
     /// The same with one of the page's own parameters. Another order begins at the first page.
     #[must_use]
     pub fn with_own(&self, name: &'static str, value: &str) -> Self {
-        let mut view = if name == "page" { self.clone() } else { self.from_the_first_page() };
+        let mut view = if name == "page" { self.clone() } else { self.at_first_page() };
         view.own.retain(|(known, _)| *known != name);
         view.own.push((name, value.to_owned()));
         view
     }
 
-    fn from_the_first_page(&self) -> Self {
+    fn at_first_page(&self) -> Self {
         let mut view = self.clone();
         view.own.retain(|(name, _)| *name != "page");
         view

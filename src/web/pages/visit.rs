@@ -149,12 +149,11 @@ impl Visit {
     }
 
     /// What every page shows, under a title.
-    pub async fn frame(&self, title: impl Into<String>) -> Frame {
-        Frame::of(self, title.into()).await
+    pub fn frame(&self, title: impl Into<String>) -> Frame {
+        Frame::of(self, title.into())
     }
 
     /// The page itself.
-    #[expect(clippy::unused_self, reason = "the last thing that a visit is for")]
     pub fn show(&self, page: &impl Template) -> Response {
         html(StatusCode::OK, page)
     }
