@@ -7,21 +7,20 @@ use super::frame::Frame;
 use super::visit::{Answering, Page, Visit};
 use crate::route::Response;
 use crate::web::api::openapi::document;
-use crate::web::error::ApiError;
 
 /// It is in English only, as the API is.
 pub static PAGE: Page = Page {
     path: "/docs",
     nav: Some(|words| words.common.api),
     parameters: &[],
-    handler: |visit| -> Answering { Box::pin(std::future::ready(page(&visit))) },
+    handler: |visit| -> Answering { Box::pin(std::future::ready(Ok(page(&visit)))) },
 };
 
-fn page(visit: &Visit) -> Result<Response, ApiError> {
+fn page(visit: &Visit) -> Response {
     let document = serde_json::to_value(document(true)).unwrap_or_default();
     let host = visit.request.headers.get("host").and_then(|host| host.to_str().ok()).unwrap_or("127.0.0.1:51888");
     let frame = visit.frame(visit.words().common.api.to_string());
-    Ok(visit.show(&Docs::of(frame, &document, host)))
+    visit.show(&Docs::of(frame, &document, host))
 }
 
 #[derive(Template)]
