@@ -112,7 +112,7 @@ const OWNED: &[(&str, &[&str])] = &[
     ("rusqlite", &["src/store/"]),
     ("notify", &["src/sources/"]),
     ("askama", &["src/web/", "src/plugin", "src/sinks/"]),
-    ("warp", &["src/web/", "src/plugin", "src/route.rs", "src/sinks/"]),
+    ("warp", &["src/accept.rs", "src/web/", "src/plugin", "src/route.rs", "src/sinks/"]),
     ("clap", &["src/cli/", "src/cli.rs"]),
     ("clap_complete", &["src/cli/"]),
     ("clap_mangen", &["src/cli/"]),

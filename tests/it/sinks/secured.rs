@@ -134,18 +134,20 @@ fn every_sink_that_sends_says_that_somebody_is_needed_where_a_receiver_is_not_tr
     let ca = format!("tls = {{ ca_file = '{}' }}", wrong.file(&house, "wrong.pem").display());
     let url = format!("https://{}", front.address);
     let house = house.with_config(&format!(
-        "[sinks.http]\ntype = 'otlp'\nendpoint = '{url}'\nprotocol = 'http/protobuf'\n{ca}\n
-         [sinks.grpc]\ntype = 'otlp'\nendpoint = '{url}'\nprotocol = 'grpc'\n{ca}\n
-         [sinks.write]\ntype = 'remote_write'\nurl = '{url}/api/v1/write'\n{ca}\n"
+        "[sinks.http]\ntype = 'otlp'\nstart_from = 'beginning'\nendpoint = '{url}'\nprotocol = 'http/protobuf'\n{ca}\n
+         [sinks.grpc]\ntype = 'otlp'\nstart_from = 'beginning'\nendpoint = '{url}'\nprotocol = 'grpc'\n{ca}\n
+         [sinks.write]\ntype = 'remote_write'\nstart_from = 'beginning'\nurl = '{url}/api/v1/write'\n{ca}\n"
     ));
     let served = house.serve();
-    for id in ["http.logs", "http.metrics", "grpc.logs", "grpc.metrics", "write"] {
-        crate::wait::eventually(&format!("{id} to fail"), crate::wait::PATIENCE, || {
+    for id in ["http.logs", "http.metrics", "grpc.logs", "grpc.metrics", "write.samples"] {
+        let mut sink = serde_json::Value::Null;
+        let failed = crate::wait::within(crate::wait::PATIENCE, || {
             let sinks = served.json("/api/v1/sinks");
-            let sink = sinks["sinks"].as_array().unwrap().iter().find(|sink| sink["id"] == id).cloned().unwrap();
+            sink = sinks["sinks"].as_array().unwrap().iter().find(|sink| sink["id"] == id).cloned().unwrap_or_default();
             let named = sink["last_error"].as_str().is_some_and(|words| words.contains("invalid peer certificate"));
             (sink["state"] == "failed" && named).then_some(())
         });
+        assert!(failed.is_some(), "{id}: {sink}");
     }
     drop(served);
     assert!(receiver.seen().is_empty() && dead_letters(&house).is_empty());
