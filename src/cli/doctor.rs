@@ -12,7 +12,7 @@ use crate::app::AppError;
 use crate::config::Settings;
 use crate::sources::SOURCES;
 use crate::status::{RootStatus, SkipReason, SourceTotals};
-use crate::store::{Facts, ItemRow, Readers, StoreError};
+use crate::store::{Facts, ItemRow, ItemState, Readers, StoreError};
 
 /// How long the pages of the database are looked at; `db check` looks at all of them.
 const CHECK: Duration = Duration::from_secs(5);
@@ -82,7 +82,7 @@ fn history(settings: &Settings) -> Option<Result<History, String>> {
         Ok(History {
             checked: readers.check_pages(CHECK)?,
             facts: readers.facts()?,
-            items: readers.items()?,
+            items: readers.items(&[], ItemState::All, (0, usize::MAX))?.0,
             sources: readers.source_totals()?.into_iter().collect(),
             size_bytes: std::fs::metadata(&settings.database).map_or(0, |meta| meta.len()),
         })

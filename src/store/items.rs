@@ -1,9 +1,12 @@
 //! Positions in files, as sources commit them.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
-use rusqlite::{Connection, Row, params};
+use rusqlite::types::Value;
+use rusqlite::{Connection, Row, params, params_from_iter};
 
+use super::read::ItemRow;
 use super::{StoreError, count, int};
 use crate::event::UnixMillis;
 use crate::plugin::Checkpoint;
@@ -63,12 +66,61 @@ pub(super) fn save(
     Ok(())
 }
 
+/// What a checkpoint is read from, in the order of [`read`].
+const COLUMNS: &str =
+    "path, device, inode, size, mtime_ns, ctime_ns, offset, generation, head_len, head_hash, tail_hash,
+    cursor, tally, gone_at, error";
+
+/// Which files are meant.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum ItemState {
+    #[default]
+    All,
+    /// Being read.
+    Ok,
+    /// Not there any more.
+    Gone,
+    /// Not readable at the last try.
+    Error,
+}
+
+/// The files of some sources (none: of all), in the order of sources and paths: at most `limit`, after the first `offset`;
+/// and how many there are.
+pub(super) fn page(
+    db: &Connection,
+    sources: &[Arc<str>],
+    state: ItemState,
+    (offset, limit): (usize, usize),
+) -> Result<(Vec<ItemRow>, u64), StoreError> {
+    let named = match sources {
+        [] => String::new(),
+        sources => format!(" AND source IN ({})", vec!["?"; sources.len()].join(", ")),
+    };
+    let state = match state {
+        ItemState::All => "",
+        ItemState::Ok => " AND gone_at IS NULL AND error IS NULL",
+        ItemState::Gone => " AND gone_at IS NOT NULL",
+        ItemState::Error => " AND gone_at IS NULL AND error IS NOT NULL",
+    };
+    let names = || sources.iter().map(|source| Value::Text(source.to_string()));
+    let total = db
+        .prepare_cached(&format!("SELECT count(*) FROM item WHERE TRUE{named}{state}"))?
+        .query_row(params_from_iter(names()), |row| row.get(0))?;
+    let mut statement = db.prepare_cached(&format!(
+        "SELECT {COLUMNS}, source FROM item WHERE TRUE{named}{state} ORDER BY source, path LIMIT ? OFFSET ?"
+    ))?;
+    let number = |number: usize| Value::Integer(i64::try_from(number).unwrap_or(i64::MAX));
+    let mut rows = statement.query(params_from_iter(names().chain([number(limit), number(offset)])))?;
+    let mut found = Vec::new();
+    while let Some(row) = rows.next()? {
+        found.push(ItemRow { source: row.get(15)?, checkpoint: read(row)? });
+    }
+    Ok((found, count(total)?))
+}
+
 /// Every position of a source.
 pub(super) fn all(db: &Connection, source: &str) -> Result<Vec<Checkpoint>, StoreError> {
-    let mut statement = db.prepare(
-        "SELECT path, device, inode, size, mtime_ns, ctime_ns, offset, generation, head_len, head_hash, tail_hash,
-             cursor, tally, gone_at, error FROM item WHERE source = ?1",
-    )?;
+    let mut statement = db.prepare(&format!("SELECT {COLUMNS} FROM item WHERE source = ?1"))?;
     let rows = statement.query_map([source], |row| Ok(read(row)))?;
     rows.map(|row| row.map_err(StoreError::from).flatten()).collect()
 }

@@ -12,6 +12,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::connection::{check_pages, harden, meta};
 use super::dictionary::Dictionary;
+use super::items::ItemState;
 use super::query::{Dimension, Filter, GroupOrder, Span, Split};
 use super::{StoreError, count, estimates, items, log};
 use crate::event::{Change, Tally, UnixMillis};
@@ -260,18 +261,15 @@ impl Readers {
         self.with(|db| items::all(db, source))
     }
 
-    /// Every file of every source.
-    pub fn items(&self) -> Result<Vec<ItemRow>, StoreError> {
-        self.with(|db| {
-            let mut sources = db.prepare("SELECT DISTINCT source FROM item")?;
-            let sources: Vec<String> = sources.query_map([], |row| row.get(0))?.collect::<Result<_, _>>()?;
-            let mut rows = Vec::new();
-            for source in sources {
-                let checkpoints = items::all(db, &source)?;
-                rows.extend(checkpoints.into_iter().map(|checkpoint| ItemRow { source: source.clone(), checkpoint }));
-            }
-            Ok(rows)
-        })
+    /// The files of some sources (none: of all) in a state, in the order of sources and paths: at most `limit`, after the
+    /// first `offset`; and how many there are.
+    pub fn items(
+        &self,
+        sources: &[Arc<str>],
+        state: ItemState,
+        page: (usize, usize),
+    ) -> Result<(Vec<ItemRow>, u64), StoreError> {
+        self.with(|db| items::page(db, sources, state, page))
     }
 
     /// Counters of every source since the history began.

@@ -25,6 +25,7 @@ mod pages;
 mod parts;
 mod privacy;
 mod prometheus;
+mod references;
 mod scrape;
 mod scribe;
 mod sinks;

@@ -10,7 +10,7 @@ use utoipa::ToSchema;
 use crate::event::UnixMillis;
 use crate::route::Request;
 use crate::status::{SkipReason, SourceTotals};
-use crate::store::ItemRow;
+use crate::store::{ItemRow, ItemState};
 use crate::web::WebState;
 use crate::web::api::answer::of_history;
 use crate::web::api::endpoint::{Answering, Content, Endpoint};
@@ -171,12 +171,15 @@ fn answer(state: WebState, request: Arc<Request>, asked: Asked) -> Answering {
         let question = format!("sources {wanted} {names:?} {page:?} {moment}");
         of_history(&state, &request, question, move |readers| {
             let named = |source: &str| names.is_empty() || names.iter().any(|name| **name == *source);
-            let items = readers.items()?;
-            let files = items.iter().filter(|item| named(&item.source)).map(FileRow::of);
-            let mut files: Vec<_> = files.filter(|file| wanted == "all" || file.state == wanted).collect();
-            files.sort_by(|a, b| (&a.source, &a.path).cmp(&(&b.source, &b.path)));
-            let pagination = Pagination::of(&asked, files.len() as u64);
-            let files = files.into_iter().skip(page.0).take(page.1).collect();
+            let state = match wanted {
+                "ok" => ItemState::Ok,
+                "gone" => ItemState::Gone,
+                "error" => ItemState::Error,
+                _ => ItemState::All,
+            };
+            let (items, total) = readers.items(&names, state, page)?;
+            let pagination = Pagination::of(&asked, total);
+            let files = items.iter().map(FileRow::of).collect();
             let sources = sources.into_iter().filter(|source| named(source.source)).collect();
             Ok(SourceList { sources, files, pagination })
         })
