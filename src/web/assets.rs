@@ -1,4 +1,4 @@
-//! The stylesheet, the script and the icon, compiled in. Their content's hash is part of their path, so a browser may
+//! The stylesheets, the script and the icon, compiled in. Their content's hash is part of their path, so a browser may
 //! keep them for ever.
 
 use std::sync::LazyLock;
@@ -34,6 +34,10 @@ static STYLESHEET: LazyLock<Asset> = LazyLock::new(|| {
     Asset::new("app.css", "text/css; charset=utf-8", include_bytes!("../../templates/static/app.css"))
 });
 
+static CHARTS: LazyLock<Asset> = LazyLock::new(|| {
+    Asset::new("chart.css", "text/css; charset=utf-8", include_bytes!("../../templates/static/chart.css"))
+});
+
 static SCRIPT: LazyLock<Asset> = LazyLock::new(|| {
     Asset::new("app.js", "text/javascript; charset=utf-8", include_bytes!("../../templates/static/app.js"))
 });
@@ -44,17 +48,19 @@ static ICON: LazyLock<Asset> =
 /// Where pages find them.
 pub struct Links {
     pub stylesheet: &'static str,
+    /// The stylesheet of the charts.
+    pub charts: &'static str,
     pub script: &'static str,
     pub icon: &'static str,
 }
 
 pub fn links() -> Links {
-    Links { stylesheet: &STYLESHEET.path, script: &SCRIPT.path, icon: &ICON.path }
+    Links { stylesheet: &STYLESHEET.path, charts: &CHARTS.path, script: &SCRIPT.path, icon: &ICON.path }
 }
 
 pub fn routes() -> Routes {
     let serve = |asset: &'static LazyLock<Asset>| {
         Route::get(&asset.path, |_| asset.response()).access(Access::Open).class(Class::Asset)
     };
-    vec![serve(&STYLESHEET), serve(&SCRIPT), serve(&ICON)]
+    vec![serve(&STYLESHEET), serve(&CHARTS), serve(&SCRIPT), serve(&ICON)]
 }

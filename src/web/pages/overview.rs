@@ -2,6 +2,7 @@
 
 pub mod figures;
 pub mod situation;
+mod trend;
 
 use std::sync::Arc;
 
@@ -17,9 +18,9 @@ use crate::web::WebState;
 use crate::web::api::health::Health;
 use crate::web::assets::{self, Links};
 use crate::web::history::History;
-use crate::web::pages::chart::Trend;
+use crate::web::pages::chart::Columns;
 use crate::web::pages::{format, html};
-use figures::{Cards, Day, Kind, Models, Period, Project};
+use figures::{Cards, Kind, Models, Period, Project};
 use situation::{Live, Notice, Progress, Welcome};
 
 /// `GET /`
@@ -78,13 +79,10 @@ struct Overview<'a> {
     cards: Cards,
     kinds: Vec<Kind>,
     models: Models,
-    trend: Trend,
-    trend_title: String,
-    /// What to say instead of an empty chart.
-    trend_empty: Option<String>,
-    has_estimates: bool,
-    has_partial_days: bool,
-    days: Vec<Day>,
+    /// None if there is nothing to draw.
+    trend: Option<Columns>,
+    /// What to say instead.
+    no_trend: String,
     periods: Vec<Period>,
     projects: Vec<Project>,
     costs: bool,
@@ -96,10 +94,6 @@ struct Overview<'a> {
 
 impl<'a> Overview<'a> {
     fn of(facts: &Facts<'a>) -> Self {
-        let days = &facts.history.days;
-        let columns: Vec<_> = days.iter().map(|day| figures::column(day, facts.today, facts.costs)).collect();
-        let has_estimates = columns.iter().any(|column| column.shown_estimate().is_some());
-        let has_tokens = columns.iter().any(|column| column.tokens.total() > 0);
         Self {
             links: assets::links(),
             live: Live::of(facts.health),
@@ -109,13 +103,9 @@ impl<'a> Overview<'a> {
             cards: Cards::of(facts),
             kinds: figures::kinds(facts.snapshot.totals.tokens),
             models: Models::of(facts.snapshot),
-            has_partial_days: columns.iter().any(|column| column.partial),
-            trend: Trend::of(columns),
-            trend_title: format!("Tokens by day over the last {} days, stacked by kind", days.len()),
-            trend_empty: (!has_tokens && !has_estimates).then(|| situation::no_recent_usage(facts)),
-            has_estimates,
-            days: days.iter().rev().map(|day| Day::of(day, facts.today)).collect(),
-            periods: figures::periods(days),
+            trend: trend::of(facts),
+            no_trend: situation::no_recent_usage(facts),
+            periods: figures::periods(&facts.history.days),
             projects: figures::projects(&facts.history.projects),
             costs: facts.costs,
             logout: facts.logout,

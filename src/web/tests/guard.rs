@@ -21,6 +21,7 @@ const OPEN: [&str; 12] = [
     "GET /api/v1/version",
     "GET /assets/app.css",
     "GET /assets/app.js",
+    "GET /assets/chart.css",
     "GET /assets/icon.svg",
     "GET /login",
     "POST /api/v1/auth/login",

@@ -188,7 +188,7 @@ const ROUTES: [&str; 9] = [
 fn a_wrong_host_gets_nothing_from_any_route() {
     let house = House::start();
     let port = house.address.port();
-    let assets = [assets::links().stylesheet, assets::links().script, assets::links().icon];
+    let assets = [assets::links().stylesheet, assets::links().charts, assets::links().script, assets::links().icon];
     for route in ROUTES.into_iter().chain(assets).chain(["/nothing", "/echo"]) {
         for host in ["evil.example", &format!("evil.example:{port}"), "localhost:1", "127.0.0.1.evil.example"] {
             for method in ["GET", "POST", "OPTIONS", "HEAD"] {
@@ -438,7 +438,7 @@ fn the_page_escapes_what_transcripts_say_and_needs_no_exception_from_the_policy(
     for hook in ["live-status", "total-tokens", "total-cost", "model-stats", "trend-chart"] {
         assert!(page.body.contains(&format!("data-testid=\"{hook}\"")), "{hook}");
     }
-    for path in [assets::links().stylesheet, assets::links().script, assets::links().icon] {
+    for path in [assets::links().stylesheet, assets::links().charts, assets::links().script, assets::links().icon] {
         assert!(page.body.contains(path));
         let asset = house.get(path, &[]);
         assert_eq!(asset.header("cache-control"), Some("public, max-age=31536000, immutable"));

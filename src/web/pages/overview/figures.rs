@@ -2,13 +2,11 @@
 
 use std::sync::Arc;
 
-use jiff::civil::Date;
-
 use super::Facts;
 use crate::event::{Tally, TokenCounts};
 use crate::hub::Snapshot;
 use crate::store::DayRow;
-use crate::web::pages::chart::{Column, Coordinate};
+use crate::web::pages::chart::Coordinate;
 use crate::web::pages::format::{self, Count, percent, share, usd};
 
 /// The figures at the top.
@@ -114,7 +112,7 @@ impl Row {
 }
 
 /// What is known of the cost: a lower bound where some tokens have no price, nothing where none has.
-fn cost(tally: &Tally) -> Option<String> {
+pub(super) fn cost(tally: &Tally) -> Option<String> {
     match (tally.unpriced_tokens, tally.cost.0) {
         (0, _) => Some(usd(tally.cost)),
         (_, 0) => None,
@@ -156,55 +154,6 @@ impl Models {
         });
         Self { rows: rows.collect(), more }
     }
-}
-
-/// A row of the chart's table.
-pub struct Day {
-    pub date: String,
-    pub note: &'static str,
-    pub estimate: Option<Count>,
-    pub row: Row,
-}
-
-impl Day {
-    pub fn of(day: &DayRow, today: Date) -> Self {
-        let estimate = day.estimate.filter(|estimate| *estimate > day.tally.tokens.total()).map(Count);
-        let note = match (estimate, day.partial) {
-            (Some(_), _) => "estimated",
-            _ if day.date == today => "so far",
-            (None, true) if day.tally.requests > 0 => "partly covered",
-            (None, _) => "",
-        };
-        Self { date: day.date.strftime("%a %Y-%m-%d").to_string(), note, estimate, row: Row::of(&day.tally) }
-    }
-}
-
-/// What the chart shows of a day. Of today nothing can be complete, and of a day without tokens nothing is drawn.
-pub fn column(day: &DayRow, today: Date, costs: bool) -> Column {
-    let tokens = day.tally.tokens;
-    let partial = day.partial && day.date != today && tokens.total() > 0;
-    let mut column = Column { date: day.date, tokens, estimate: day.estimate, partial, title: String::new() };
-    let date = day.date.strftime("%A, %B %-d");
-    column.title = if let Some(estimate) = column.shown_estimate() {
-        format!("{date}: {} tokens, estimated from Claude Code's own statistics", Count(estimate).grouped())
-    } else {
-        let count = |tokens| Count(tokens).grouped();
-        let price = if costs { cost(&day.tally).unwrap_or_else(|| "no price".to_owned()) } else { String::new() };
-        let mut lines = vec![
-            format!("{date}: {} tokens", count(tokens.total())),
-            format!("output {}", count(tokens.output)),
-            format!("input {}", count(tokens.input)),
-            format!("cache writes {}", count(tokens.cache_write())),
-            format!("cache reads {}", count(tokens.cache_read)),
-            price,
-        ];
-        if partial {
-            lines.push("partly covered by transcripts".to_owned());
-        }
-        lines.retain(|line| !line.is_empty());
-        lines.join("\n")
-    };
-    column
 }
 
 /// The sum of the newest days.

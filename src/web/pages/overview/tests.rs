@@ -98,7 +98,7 @@ fn the_figures() {
     assert_eq!(text_of(&page, "total-cost"), "$4.00");
     assert_eq!(text_of(&page, "live-status"), "Live");
     let there = ["Newest response 2026-11-23 13:59", "in Europe/Berlin", "claude-opus-4-8", "100.0%", "so far"];
-    check(Scene::used(), &there, &["class=\"notice", "<progress", "http-equiv", "hatch\" fill", ">Estimated"]);
+    check(Scene::used(), &there, &["class=\"notice", "<progress", "http-equiv", "class=\"estimate\"", "Estimated"]);
 }
 
 #[test]
@@ -207,9 +207,10 @@ fn gaps_are_shown_as_gaps() {
     scene.history.days[2].partial = true;
     scene.history.days[29].partial = true;
     let page = scene.render();
-    assert!(page.contains("class=\"estimate\" x=") && page.contains("about 9,000,000"), "{page}");
-    assert_eq!(page.matches("class=\"bar partial\"").count(), 1, "not today, and not a day with nothing to draw");
-    assert_eq!(page.matches(">partly covered<").count(), 1);
+    assert!(page.contains("class=\"estimate\" d=\"M12 ") && page.contains("about 9,000,000"), "{page}");
+    let pale = page.split_once("class=\"cache-read partial\" d=\"").unwrap().1.split('"').next().unwrap();
+    assert_eq!(pale.matches('M').count(), 1, "not today, and not a day with nothing to draw: {pale}");
+    assert_eq!(page.matches(">partly covered</span>").count(), 1);
     assert!(page.contains("they are part of no total") && page.contains("some transcripts are gone"), "{page}");
 }
 
