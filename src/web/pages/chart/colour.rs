@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 /// Models that have a colour of their own at the same time. More are not told apart by eye, least of all by the many who
 /// see fewer colours.
-const MODELS: usize = 8;
+const MODELS: u8 = 8;
 
 /// What a shape counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -24,15 +24,15 @@ pub enum Colour {
 impl Colour {
     /// Its class name in the stylesheet.
     pub fn class(self) -> &'static str {
-        const CLASSES: [&str; MODELS] = ["m1", "m2", "m3", "m4", "m5", "m6", "m7", "m8"];
+        const CLASSES: [&str; MODELS as usize] = ["m1", "m2", "m3", "m4", "m5", "m6", "m7", "m8"];
         match self {
             Self::Output => "output",
             Self::Input => "input",
             Self::CacheWrite => "cache-write",
             Self::CacheRead => "cache-read",
-            Self::Model(slot) => CLASSES[usize::from(slot) % MODELS],
+            Self::Model(slot) => CLASSES[usize::from(slot % MODELS)],
             Self::Other => "other",
-            Self::Plain => "plain",
+            Self::Plain => "single",
         }
     }
 }
@@ -50,8 +50,8 @@ impl ModelColours {
     /// Of all models of the store, in the order in which it first saw them.
     pub fn of<'a>(models: impl IntoIterator<Item = &'a str>) -> Self {
         let models: Vec<&str> = models.into_iter().collect();
-        let retired = models.len().saturating_sub(MODELS);
-        let slots = (0..MODELS as u8).cycle().zip(models).skip(retired);
+        let retired = models.len().saturating_sub(MODELS.into());
+        let slots = (0..MODELS).cycle().zip(models).skip(retired);
         Self { slots: slots.map(|(slot, model)| (model.to_owned(), slot)).collect() }
     }
 

@@ -189,20 +189,16 @@ fn paths(series: &[Series], columns: &[Column], scale: &Scale, count: u32) -> Ve
         let data = if column.partial { &mut pale } else { &mut whole };
         let x = n * UNIT + (UNIT - bar) / 2;
         for (index, top, height) in segments(column, scale, series.len(), count <= 45) {
-            data[index].push_str(&format!("M{x} {top}h{bar}v{height}h-{bar}z"));
+            data[index].extend([format!("M{x} {top}h{bar}v{height}h-{bar}z")]);
         }
     }
     let classes: Vec<&str> = series.iter().map(|series| series.colour.class()).chain(["estimate"]).collect();
-    let with = |data: Vec<String>, tail: &'static str| {
-        let drawn: Vec<Path> = classes
-            .iter()
-            .zip(data)
-            .filter(|(_, data)| !data.is_empty())
-            .map(|(class, data)| Path { class: format!("{class}{tail}"), data })
-            .collect();
-        drawn
-    };
-    [with(whole, ""), with(pale, " partial")].concat()
+    [(whole, ""), (pale, " partial")]
+        .into_iter()
+        .flat_map(|(data, tail)| classes.iter().zip(data).map(move |(class, data)| (class, data, tail)))
+        .filter(|(_, data, _)| !data.is_empty())
+        .map(|(class, data, tail)| Path { class: format!("{class}{tail}"), data })
+        .collect()
 }
 
 /// The parts of a column from the axis upwards: which one, its top and its height. A part loses a pixel to a gap where it
@@ -275,7 +271,7 @@ fn legend(series: &[Series], columns: &[Column], words: &ColumnsWords) -> Vec<Le
         legend.push(Legend { class: "estimate", name: words.estimate.clone() });
     }
     if columns.iter().any(|column| column.partial) {
-        legend.push(Legend { class: "plain partial", name: words.partial.clone() });
+        legend.push(Legend { class: "single partial", name: words.partial.clone() });
     }
     legend
 }

@@ -51,7 +51,7 @@ fn words() -> ColumnsWords {
 }
 
 fn tick(amount: u128) -> String {
-    u64::try_from(amount).map_or_else(|_| format!("{:e}", amount as f64), |count| Count(count).round())
+    u64::try_from(amount).map_or_else(|_| amount.to_string(), |count| Count(count).round())
 }
 
 fn draw(series: &[Series], columns: &[Column]) -> String {
