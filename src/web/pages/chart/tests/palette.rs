@@ -1,8 +1,9 @@
 //! What the eye makes of the colours, computed from the stylesheets themselves: contrast as WCAG 2.2 defines it, distance
 //! in Oklab, and the sight of people without one of their cones as Machado, Oliveira and Fernandes model it (2009).
 
+use std::path::Path;
+
 const CHART: &str = include_str!("../../../../../templates/static/chart.css");
-const APP: &str = include_str!("../../../../../templates/static/app.css");
 
 /// Red, green and blue in linear light.
 type Light = [f64; 3];
@@ -71,15 +72,24 @@ fn pair(name: &str) -> [Light; 2] {
     [light(one), light(rest.split(')').next().unwrap())]
 }
 
-/// Every background that a panel has, in the order of the themes.
+/// Every background that a panel has in any of the stylesheets, in the order of the themes.
 fn panels() -> [Vec<Light>; 2] {
-    let values = APP.split("--panel:").skip(1).flat_map(|rest| {
-        let value = rest.split(';').next().unwrap_or_default();
-        value.split('#').skip(1).map(light).collect::<Vec<_>>()
-    });
-    let (bright, dark): (Vec<Light>, Vec<Light>) = values.partition(|panel| luminance(*panel) > 0.5);
-    assert!(!bright.is_empty() && !dark.is_empty(), "no panel in app.css");
-    [bright, dark]
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("templates/static");
+    let mut panels = [Vec::new(), Vec::new()];
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.extension().is_none_or(|extension| extension != "css") {
+            continue;
+        }
+        let text = std::fs::read_to_string(path).unwrap();
+        for value in text.split("--panel:").skip(1).filter_map(|rest| rest.split(';').next()) {
+            for panel in value.split('#').skip(1).map(light) {
+                panels[usize::from(luminance(panel) < 0.5)].push(panel);
+            }
+        }
+    }
+    assert!(panels.iter().all(|theme| !theme.is_empty()), "no panel in either theme");
+    panels
 }
 
 const KINDS: [&str; 4] = ["output", "input", "cache-write", "cache-read"];
