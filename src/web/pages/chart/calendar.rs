@@ -104,6 +104,8 @@ fn row(week: &Vec<Option<&CalendarDay>>) -> Row {
     Row {
         name: first.map(|day| day.date.to_string()).unwrap_or_default(),
         note: None,
-        cells: (0..7).map(|n| week.get(n).copied().flatten().map(|day| day.value.text.clone()).unwrap_or_default()).collect(),
+        cells: (0..7)
+            .map(|n| week.get(n).copied().flatten().map(|day| day.value.text.clone()).unwrap_or_default())
+            .collect(),
     }
 }

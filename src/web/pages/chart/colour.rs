@@ -79,7 +79,8 @@ mod tests {
 
     #[test]
     fn every_colour_has_a_class_of_its_own() {
-        let kinds = [Colour::Output, Colour::Input, Colour::CacheWrite, Colour::CacheRead, Colour::Other, Colour::Plain];
+        let kinds =
+            [Colour::Output, Colour::Input, Colour::CacheWrite, Colour::CacheRead, Colour::Other, Colour::Plain];
         let all = kinds.into_iter().chain((0..8).map(Colour::Model));
         assert_eq!(all.map(Colour::class).collect::<std::collections::HashSet<_>>().len(), 14);
     }

@@ -166,7 +166,9 @@ impl Column {
         let mut lines = vec![format!("{}: {}", self.name, self.total)];
         let parts = series.iter().zip(&self.values).filter(|_| self.estimate.is_none() && series.len() > 1);
         lines.extend(
-            parts.filter(|(_, value)| value.amount > 0).map(|(series, value)| format!("{} {}", series.name, value.text)),
+            parts
+                .filter(|(_, value)| value.amount > 0)
+                .map(|(series, value)| format!("{} {}", series.name, value.text)),
         );
         lines.extend(self.note.clone());
         Mark { x, lines }
@@ -240,7 +242,8 @@ fn labels(columns: &[Column], rhythm: usize) -> Vec<Label> {
     let every = (0..).map(|n| 1 << n).find(|every| candidates.len().div_ceil(*every) <= LABELS).unwrap_or(1);
     let shown: Vec<usize> = candidates.into_iter().rev().step_by(every).collect();
     let few = shown.len() <= LABELS / 2;
-    let mut labels: Vec<Label> = (0_usize..).zip(shown).map(|(n, at)| Label::of(&columns[at], at, count, !few && n % 2 == 1)).collect();
+    let mut labels: Vec<Label> =
+        (0_usize..).zip(shown).map(|(n, at)| Label::of(&columns[at], at, count, !few && n % 2 == 1)).collect();
     labels.reverse();
     labels
 }

@@ -101,11 +101,6 @@ impl Gauge {
     pub fn of(used: u128, expected: Option<u128>, whole: u128, label: String) -> Self {
         let at = |amount: u128| Coordinate((share(amount, whole) * 1000.0).round() / 10.0);
         let expected = expected.filter(|expected| *expected > used);
-        Self {
-            label,
-            used: at(used),
-            over: used.max(expected.unwrap_or(0)) > whole,
-            expected: expected.map(at),
-        }
+        Self { label, used: at(used), over: used.max(expected.unwrap_or(0)) > whole, expected: expected.map(at) }
     }
 }

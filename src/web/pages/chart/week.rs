@@ -43,7 +43,9 @@ impl Week {
         let row = |hour: usize| Row {
             name: words.hours[hour].clone(),
             note: None,
-            cells: (0..7).map(|weekday| at(weekday, hour).map(|value| value.text.clone()).unwrap_or_default()).collect(),
+            cells: (0..7)
+                .map(|weekday| at(weekday, hour).map(|value| value.text.clone()).unwrap_or_default())
+                .collect(),
         };
         Heat {
             kind: "week",

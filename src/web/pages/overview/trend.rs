@@ -69,15 +69,9 @@ fn column(day: &DayRow, facts: &Facts<'_>) -> Column {
         label: day.date.strftime("%b %-d").to_string(),
         landmark: day.date.day() == 1,
         values: [tokens.cache_read, tokens.cache_write(), tokens.input, tokens.output].map(count).into(),
-        total: estimate.map_or_else(
-            || Count(tokens.total()).grouped(),
-            |estimate| format!("about {}", Count(estimate).grouped()),
-        ),
-        more: facts
-            .costs
-            .then(|| cost(&day.tally).unwrap_or_else(|| "no price".to_owned()))
-            .into_iter()
-            .collect(),
+        total: estimate
+            .map_or_else(|| Count(tokens.total()).grouped(), |estimate| format!("about {}", Count(estimate).grouped())),
+        more: facts.costs.then(|| cost(&day.tally).unwrap_or_else(|| "no price".to_owned())).into_iter().collect(),
         estimate: estimate.map(u128::from),
         partial: day.partial && !today && tokens.total() > 0,
         note: note.map(str::to_owned),

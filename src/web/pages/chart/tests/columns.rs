@@ -109,7 +109,12 @@ fn four_hundred_days() {
     let html = draw(&kinds()[..1], &days(400, |n| [n * n * 977 % 5_000_000, 0, 0, 0]));
     assert_eq!(html.matches("<rect x=").count(), 400);
     assert_eq!(html.matches("<tr>").count(), 401);
-    insta::assert_snapshot!(html.lines().filter(|line| !line.starts_with("<tr>")).collect::<Vec<_>>().join("\n"));
+    insta::assert_snapshot!(
+        html.lines()
+            .filter(|line| !line.starts_with("<tr><th") && !line.starts_with("<rect"))
+            .collect::<Vec<_>>()
+            .join("\n")
+    );
 }
 
 #[test]
@@ -129,7 +134,7 @@ fn eight_models_and_the_others_with_nasty_names() {
 }
 
 #[test]
-fn labels_are_few_and_the_newest_column_has_one() {
+fn labels_are_few() {
     fn check(count: u16, rhythm: usize, expected: &str) {
         let chart = Columns::of(&kinds(), &days(count, usual), rhythm, 1, &tick, words()).render().unwrap();
         let (_, dates) = chart.split_once("<g class=\"dates\">").unwrap();
