@@ -83,7 +83,6 @@ pub struct Columns {
     width: u32,
     ticks: Vec<Tick>,
     wide: bool,
-    grid: String,
     paths: Vec<Path>,
     marks: Vec<Mark>,
     labels: Vec<Label>,
@@ -143,7 +142,6 @@ impl Columns {
         let width = count * UNIT;
         Self {
             wide: ticks.iter().any(|tick| tick.text.chars().count() > 5),
-            grid: ticks.iter().map(|tick| format!("M0 {}H{width}", tick.y)).collect(),
             ticks,
             width,
             paths: paths(series, columns, &scale, count),
@@ -239,7 +237,7 @@ fn labels(columns: &[Column], rhythm: usize) -> Vec<Label> {
         (4.., _) => landmarks,
         _ => (0..count).rev().step_by(rhythm.max(1)).collect::<Vec<_>>().into_iter().rev().collect(),
     };
-    let every = (0..).map(|n| 1 << n).find(|every| candidates.len().div_ceil(*every) <= LABELS).unwrap_or(1);
+    let every = candidates.len().div_ceil(LABELS).max(1).next_power_of_two();
     let shown: Vec<usize> = candidates.into_iter().rev().step_by(every).collect();
     let few = shown.len() <= LABELS / 2;
     let mut labels: Vec<Label> =

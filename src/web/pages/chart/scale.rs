@@ -81,7 +81,8 @@ mod tests {
     #[test]
     fn places() {
         let scale = Scale::of(30, 1);
-        assert_eq!([scale.share(0), scale.share(15), scale.share(30), scale.share(99)], [0.0, 0.5, 1.0, 1.0]);
+        let places = [0, 15, 30, 99].map(|amount| Coordinate(scale.share(amount) * 100.0).to_string());
+        assert_eq!(places, ["0", "50", "100", "100"]);
         assert!(Scale::of(0, 1).share(0).abs() < f64::EPSILON);
         assert_eq!([0.0, 12.0, 12.345, -0.5].map(|at| Coordinate(at).to_string()), ["0", "12", "12.35", "-0.5"]);
     }

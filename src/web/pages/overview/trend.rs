@@ -9,7 +9,7 @@ use crate::web::pages::chart::{Colour, Column, Columns, ColumnsWords, Frame, Ser
 use crate::web::pages::format::{self, Count};
 
 /// The days by kind of token. None if there is nothing to draw.
-pub fn of(facts: &Facts<'_>) -> Option<Columns> {
+pub(super) fn of(facts: &Facts<'_>) -> Option<Columns> {
     let days = &facts.history.days;
     let columns: Vec<Column> = days.iter().map(|day| column(day, facts)).collect();
     let estimates = columns.iter().any(|column| column.estimate.is_some());

@@ -68,7 +68,8 @@ fn a_few_weeks_with_zeros_and_one_huge_value() {
 #[test]
 fn fifty_three_weeks_are_small() {
     // One week in four off, and no weekend in another.
-    let amount = |n: u128| if n / 7 % 4 == 0 || n % 14 > 11 { 0 } else { 1_000_000 + n * 7_654_321 % 60_000_000 };
+    let amount =
+        |n: u128| if (n / 7).is_multiple_of(4) || n % 14 > 11 { 0 } else { 1_000_000 + n * 7_654_321 % 60_000_000 };
     let html = calendar(&days(date(2025, 11, 24), 367, amount));
     assert_eq!(html.matches("<svg x=").count(), 53);
     assert!(drawing(&html).len() < 20 * 1024, "{} bytes", drawing(&html).len());
