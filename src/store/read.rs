@@ -207,6 +207,17 @@ impl Readers {
         })
     }
 
+    /// Every model of the history, in the order in which it first saw them, which never changes.
+    pub fn models(&self) -> Result<Vec<Arc<str>>, StoreError> {
+        self.with(|db| {
+            let mut models = db.prepare_cached(
+                "SELECT text FROM word WHERE id IN (SELECT model FROM series WHERE requests > 0) ORDER BY id",
+            )?;
+            let models = models.query_map([], |row| row.get::<_, String>(0))?;
+            Ok(models.map(|model| model.map(Arc::from)).collect::<Result<_, _>>()?)
+        })
+    }
+
     /// The projects with the most tokens between two instants, most first.
     pub fn projects(
         &self,

@@ -35,7 +35,7 @@ const STYLES: &str = concat!(
     include_str!("../../templates/static/base.css"),
     include_str!("../../templates/static/frame.css"),
     include_str!("../../templates/static/panels.css"),
-    include_str!("../../templates/static/trend.css"),
+    include_str!("../../templates/static/chart.css"),
 );
 
 static STYLESHEET: LazyLock<Asset> =

@@ -75,6 +75,44 @@ fn a_range_is_days_of_the_zone_that_is_asked_for() {
     }
 }
 
+/// `1,234,567`
+fn grouped(count: u64) -> String {
+    let digits = count.to_string();
+    let groups: Vec<String> =
+        digits.as_bytes().rchunks(3).rev().map(|group| String::from_utf8(group.to_vec()).unwrap()).collect();
+    groups.join(",")
+}
+
+#[test]
+fn charts_show_what_the_api_says() {
+    let (house, truth) = house();
+    let served = serve(&house);
+    let (first, last) = (truth.by_day.keys().next().unwrap(), truth.by_day.keys().last().unwrap());
+    let range = format!("start={first}&end={last}");
+    let days = served.json(&format!("/api/v1/stats/trends?start_date={first}&end_date={last}&group_by=model"));
+    let days = days["data"].as_array().unwrap();
+    for by in ["kind", "model"] {
+        let page = served.text(&format!("/?{range}&by={by}"));
+        for day in days {
+            let total = grouped(day["total_tokens"].as_u64().unwrap());
+            assert!(page.contains(&format!("{total}</td>")), "{by}: {total} of {} in {page}", day["date"]);
+        }
+    }
+    let page = served.text(&format!("/?{range}&by=model"));
+    for (model, row) in days.iter().flat_map(|day| day["groups"].as_object().unwrap()).take(5) {
+        let part = grouped(row["total_tokens"].as_u64().unwrap());
+        assert!(page.contains(model.as_str()) && page.contains(&part), "{part} of {model} in {page}");
+    }
+    let page = served.text(&format!("/?{range}&by=cost"));
+    assert!(page.contains("Cost by day") && page.contains("href=\"/?"), "{page}");
+
+    let heat = served.json(&format!("/api/v1/stats/heatmap?start_date={first}&end_date={last}"));
+    let used = heat["hours"].as_array().unwrap().iter().filter_map(|hour| hour["total_tokens"].as_u64());
+    for tokens in used.filter(|tokens| *tokens > 0) {
+        assert!(page.contains(&format!("{} tokens</title>", grouped(tokens))), "{tokens} in {page}");
+    }
+}
+
 #[test]
 fn models_and_projects_are_listed_in_both_languages() {
     let (house, truth) = house();

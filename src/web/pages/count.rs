@@ -30,17 +30,6 @@ impl Count {
         if self.0 < 1_000_000 { self.grouped() } else { self.to_string() }
     }
 
-    /// For a round number on an axis: without the zeros that say nothing.
-    pub fn round(self) -> String {
-        let text = self.to_string();
-        let Some((whole, rest)) = text.split_once('.') else { return text };
-        let unit = rest.trim_start_matches(|c: char| c.is_ascii_digit());
-        match rest.trim_end_matches(char::is_alphabetic).trim_end_matches('0') {
-            "" => format!("{whole}{unit}"),
-            decimals => format!("{whole}.{decimals}{unit}"),
-        }
-    }
-
     /// The number as it is.
     pub fn exact(self) -> u64 {
         self.0
@@ -62,6 +51,17 @@ pub const THOUSANDS: [Unit; 6] = [(3, "K"), (6, "M"), (9, "B"), (12, "T"), (15, 
 
 /// As Chinese has them.
 pub const MYRIADS: [Unit; 3] = [(4, "万"), (8, "亿"), (12, "万亿")];
+
+/// A round number on an axis: without the zeros that say nothing.
+pub fn rounded(count: u64, units: &[Unit]) -> String {
+    let text = shortened(count, units);
+    let Some((whole, rest)) = text.split_once('.') else { return text };
+    let unit = rest.trim_start_matches(|c: char| c.is_ascii_digit());
+    match rest.trim_end_matches(|c: char| !c.is_ascii_digit()).trim_end_matches('0') {
+        "" => format!("{whole}{unit}"),
+        decimals => format!("{whole}.{decimals}{unit}"),
+    }
+}
 
 /// Three significant digits and a unit; all digits below the first unit.
 pub fn shortened(count: u64, units: &[Unit]) -> String {
@@ -118,8 +118,10 @@ mod tests {
 
     #[test]
     fn counts_on_an_axis() {
-        let labels = [0, 5, 500, 1000, 1500, 20_000, 250_000, 15_500_000].map(|count| Count(count).round());
+        let labels = [0, 5, 500, 1000, 1500, 20_000, 250_000, 15_500_000].map(|count| rounded(count, &THOUSANDS));
         assert_eq!(labels, ["0", "5", "500", "1K", "1.5K", "20K", "250K", "15.5M"]);
+        let labels = [500, 20_000, 15_500_000].map(|count| rounded(count, &MYRIADS));
+        assert_eq!(labels, ["500", "2万", "1550万"]);
     }
 
     #[test]

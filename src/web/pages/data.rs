@@ -8,10 +8,12 @@ use jiff::ToSpan;
 use jiff::civil::Date;
 
 use crate::event::UnixMillis;
-use crate::store::{DayRow, Dimension, Filter, Group, GroupOrder, Overview, ProjectRow, Readers, Span, Split};
+use crate::store::{
+    Bucket, DayRow, Dimension, Filter, Group, GroupOrder, Overview, ProjectRow, Readers, Span, Split, WeekRow,
+};
 use crate::web::WebState;
 use crate::web::api::answer::blocking;
-use crate::web::api::scope::{Scope, day};
+use crate::web::api::scope::{Scope, day, start_of};
 use crate::web::error::ApiError;
 use crate::web::memory::Memory;
 
@@ -82,6 +84,33 @@ pub async fn project_names(state: &WebState, limit: usize) -> Result<Arc<Vec<Arc
     .await
 }
 
+/// Every model of the history, in the order in which it first saw them.
+pub async fn all_models(state: &WebState) -> Result<Arc<Vec<Arc<str>>>, ApiError> {
+    remembered(state, "all models", |readers| Ok(readers.models()?)).await
+}
+
+/// The days of 53 weeks that end with today, the oldest first, of what a scope is about.
+pub async fn year(state: &WebState, scope: &Scope) -> Result<Arc<Vec<Bucket>>, ApiError> {
+    let Scope { zone, filter, today, .. } = scope.clone();
+    let question = Scope { span: Span::ALL, ..scope.clone() }.question(&format!("year {today}"));
+    remembered(state, &question, move |readers| {
+        // From a Monday on.
+        let monday = today.saturating_sub(i64::from(today.weekday().to_monday_zero_offset()).days());
+        let first = monday.saturating_sub(52.weeks());
+        let end = today.tomorrow().unwrap_or(Date::MAX);
+        let dates = first.series(1.day()).take_while(|date| *date <= today).chain([end]);
+        let bounds: Vec<UnixMillis> = dates.map(|date| start_of(date, &zone)).collect::<Result<_, _>>()?;
+        Ok(readers.trend(&bounds, &filter, Split::Nothing)?)
+    })
+    .await
+}
+
+/// The hours of the week in a scope, Monday midnight first.
+pub async fn week(state: &WebState, scope: &Scope) -> Result<Arc<Vec<WeekRow>>, ApiError> {
+    let Scope { span, zone, filter, .. } = scope.clone();
+    remembered(state, &scope.question("week"), move |readers| Ok(readers.week(span, &filter, &zone)?)).await
+}
+
 /// The days of a scope, the oldest first and without gaps: at most the last [`MOST_DAYS`], and none before the first
 /// response.
 pub async fn days(state: &WebState, scope: &Scope) -> Result<Arc<Vec<DayRow>>, ApiError> {
@@ -113,10 +142,10 @@ fn filtered_days(
 ) -> Result<Vec<DayRow>, ApiError> {
     let dates: Vec<Date> = first.series(1.day()).take_while(|date| *date <= last).collect();
     let end = last.tomorrow().unwrap_or(Date::MAX);
-    let bounds = dates.iter().copied().chain([end]).map(|date| crate::web::api::scope::start_of(date, zone));
+    let bounds = dates.iter().copied().chain([end]).map(|date| start_of(date, zone));
     let bounds: Vec<UnixMillis> = bounds.collect::<Result<_, _>>()?;
     let buckets = readers.trend(&bounds, filter, Split::By(Dimension::Model))?;
-    let row = |(date, bucket): (Date, crate::store::Bucket)| DayRow {
+    let row = |(date, bucket): (Date, Bucket)| DayRow {
         date,
         tally: bucket.tally,
         by_model: bucket.groups,

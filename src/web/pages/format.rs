@@ -74,6 +74,14 @@ impl Format {
         if exact < 1_000_000 { Number { short: number.grouped.clone(), ..number } } else { number }
     }
 
+    /// A round number at an axis: without the zeros that say nothing.
+    pub fn round(&self, count: u64) -> String {
+        match self.language {
+            Language::English => count::rounded(count, &THOUSANDS),
+            Language::Chinese => count::rounded(count, &MYRIADS),
+        }
+    }
+
     /// `1,234,567`
     pub fn grouped(&self, count: u64) -> String {
         Count(count).grouped()
@@ -106,13 +114,36 @@ impl Format {
         format!("{} {date}", self.weekday(date.weekday()))
     }
 
+    /// `Nov 23`
+    pub fn short_day(&self, date: Date) -> String {
+        let month = self.months()[usize::try_from(date.month() - 1).unwrap_or(0)];
+        match self.language {
+            Language::English => format!("{month} {}", date.day()),
+            Language::Chinese => format!("{month}{}日", date.day()),
+        }
+    }
+
+    /// From January on: `Jan`.
+    pub fn months(&self) -> [&'static str; 12] {
+        match self.language {
+            Language::English => ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"],
+            Language::Chinese => {
+                ["1月", "2月", "3月", "4月", "5月", "6月", "7月", "8月", "9月", "10月", "11月", "12月"]
+            }
+        }
+    }
+
     /// `Mon`
     pub fn weekday(&self, weekday: Weekday) -> &'static str {
-        let names = match self.language {
+        self.weekdays()[usize::try_from(weekday.to_monday_zero_offset()).unwrap_or(0)]
+    }
+
+    /// From Monday on: `Mon`.
+    pub fn weekdays(&self) -> [&'static str; 7] {
+        match self.language {
             Language::English => ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"],
             Language::Chinese => ["周一", "周二", "周三", "周四", "周五", "周六", "周日"],
-        };
-        names[usize::try_from(weekday.to_monday_zero_offset()).unwrap_or(0)]
+        }
     }
 
     /// What people call the zone.

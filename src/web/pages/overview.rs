@@ -1,5 +1,6 @@
 //! `/`: a range of the history in a few numbers, its days, models and projects.
 
+mod heat;
 mod trend;
 
 use std::sync::Arc;
@@ -16,6 +17,7 @@ use super::visit::{Answering, Page, Visit};
 use crate::route::Response;
 use crate::store::{self, GroupOrder};
 use crate::web::error::ApiError;
+use crate::web::pages::chart::Heat;
 use trend::TrendPanel;
 
 pub static PAGE: Page = Page {
@@ -35,6 +37,8 @@ struct Overview {
     frame: Frame,
     cards: Cards,
     trend: TrendPanel,
+    year: Option<Heat>,
+    week: Option<Heat>,
     models: Vec<ModelRow>,
     /// Of all models, where more than one is shown and none is left out.
     sum: Option<Row>,
@@ -52,18 +56,23 @@ async fn page(visit: Visit) -> Result<Response, ApiError> {
             None => Ok(Arc::default()),
         }
     };
-    let (totals, previous, models, projects, days) = tokio::try_join!(
+    let (totals, previous, models, projects, days, all_models, year, week) = tokio::try_join!(
         data::totals(state, &scope),
         previous,
         data::models(state, &scope, GroupOrder::Tokens),
         data::projects(state, &scope, GroupOrder::Tokens, (0, PROJECTS)),
         data::days(state, &scope),
+        data::all_models(state),
+        data::year(state, &scope),
+        data::week(state, &scope),
     )?;
     let words = visit.words();
     let page = Overview {
         frame: visit.frame(words.overview.title.to_string()).with_filters(&visit).await,
         cards: Cards::of(&visit, &totals, &previous),
-        trend: TrendPanel::of(&visit, &days),
+        trend: TrendPanel::of(&visit, &days, &all_models),
+        year: heat::year(&visit, &year),
+        week: heat::week(&visit, &week),
         models: models.iter().take(MODELS).map(|group| ModelRow::of(group, &totals.sums.tally, &visit)).collect(),
         sum: (2..=MODELS).contains(&models.len()).then(|| Row::of(&totals.sums.tally, &visit.format)),
         kinds: figures::kinds(totals.sums.tally.tokens, words, &visit.format),

@@ -60,6 +60,7 @@ super::words! {
         share: "Share", "占比";
         sessions: "Sessions", "会话";
         tokens: "Tokens", "令牌";
+        other: "Other", "其他";
         no_price: "no price", "无价格";
         no_project: "(no project)", "（无项目）";
         day: "Day", "日期";
