@@ -39,6 +39,25 @@ fn none(rule: &str, offences: &[String]) {
 }
 
 #[test]
+fn pictures_are_there_and_light_enough_for_a_page() {
+    let made = std::fs::read_to_string(checkout().join("scripts/screenshots")).unwrap();
+    let mut pictures = BTreeSet::new();
+    for readme in ["README.md", "README.zh-CN.md"] {
+        let text = std::fs::read_to_string(checkout().join(readme)).unwrap();
+        let shown = text.split("docs/images/").skip(1).filter_map(|rest| rest.split_once(".png"));
+        let shown: BTreeSet<String> = shown.map(|(name, _)| name.to_owned()).collect();
+        assert_eq!(shown.len(), 4, "{readme} shows {shown:?}");
+        pictures.extend(shown);
+    }
+    for name in &pictures {
+        let bytes = std::fs::read(checkout().join(format!("docs/images/{name}.png"))).unwrap();
+        assert!(bytes.starts_with(b"\x89PNG") && bytes.len() < 300_000, "{name}");
+        assert!(made.contains(&format!("\npicture {name} ")), "nothing makes {name}");
+    }
+    assert_eq!(std::fs::read_dir(checkout().join("docs/images")).unwrap().count(), pictures.len());
+}
+
+#[test]
 fn links_lead_somewhere() {
     let documents = documents();
     let (mut broken, mut count) = (Vec::new(), 0);
@@ -148,6 +167,23 @@ fn commands_and_their_options_are_there() {
     none("commands that are not there", &wrong);
 }
 
+#[test]
+fn configurations_that_are_shown_are_valid() {
+    let (mut wrong, mut count) = (Vec::new(), 0);
+    for (path, text) in documents() {
+        for block in text.split("```toml\n").skip(1).filter_map(|rest| Some(rest.split_once("```")?.0)) {
+            count += 1;
+            // Reads the keys of every sink, too.
+            let done = TestHouse::new().with_config(block).run(["sinks", "list"]);
+            if !done.status.success() {
+                wrong.push(format!("{path}: {}\n{block}", done.stderr));
+            }
+        }
+    }
+    assert!(count > 6, "{count} configurations");
+    none("configurations that the program refuses", &wrong);
+}
+
 /// The names in a text that begin like this.
 fn names(text: &str, start: &str, more: fn(char) -> bool) -> BTreeSet<String> {
     let rests = text.match_indices(start).map(|(at, _)| text.get(at..).unwrap_or_default());
@@ -156,7 +192,12 @@ fn names(text: &str, start: &str, more: fn(char) -> bool) -> BTreeSet<String> {
 
 #[test]
 fn metrics_and_endpoints_are_there() {
-    let documents = documents();
+    let mut documents = documents();
+    for entry in std::fs::read_dir(checkout().join("examples")).unwrap() {
+        let path = entry.unwrap().path();
+        let name = format!("examples/{}", path.file_name().unwrap().to_string_lossy());
+        documents.insert(name, std::fs::read_to_string(path).unwrap());
+    }
     let families = &documents["docs/metrics.md"];
     let known: BTreeSet<String> = ["claude_code_", "claude_token_monitor_"]
         .iter()
