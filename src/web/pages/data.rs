@@ -9,11 +9,11 @@ use jiff::civil::Date;
 
 use crate::event::UnixMillis;
 use crate::store::{
-    Bucket, DayRow, Dimension, Filter, Group, GroupOrder, Overview, ProjectRow, Readers, Span, Split, WeekRow,
+    Bucket, Dimension, Filter, Group, GroupOrder, Overview, ProjectRow, Readers, Span, Split, WeekRow,
 };
 use crate::web::WebState;
 use crate::web::api::answer::blocking;
-use crate::web::api::scope::{Scope, day, start_of};
+use crate::web::api::scope::{Scope, start_of};
 use crate::web::error::ApiError;
 use crate::web::memory::Memory;
 
@@ -22,9 +22,6 @@ pub type Shelf = Memory<Arc<dyn Any + Send + Sync>>;
 
 /// The most models that a page is about; who has more sees those with the most tokens.
 const MOST_MODELS: usize = 200;
-
-/// The most days that a trend shows one by one.
-const MOST_DAYS: i32 = 400;
 
 /// Looks at the history, or remembers what it said at this revision. `question` names everything that the answer depends
 /// on besides the history itself.
@@ -109,48 +106,4 @@ pub async fn year(state: &WebState, scope: &Scope) -> Result<Arc<Vec<Bucket>>, A
 pub async fn week(state: &WebState, scope: &Scope) -> Result<Arc<Vec<WeekRow>>, ApiError> {
     let Scope { span, zone, filter, .. } = scope.clone();
     remembered(state, &scope.question("week"), move |readers| Ok(readers.week(span, &filter, &zone)?)).await
-}
-
-/// The days of a scope, the oldest first and without gaps: at most the last [`MOST_DAYS`], and none before the first
-/// response.
-pub async fn days(state: &WebState, scope: &Scope) -> Result<Arc<Vec<DayRow>>, ApiError> {
-    let Scope { span, zone, filter, today } = scope.clone();
-    let now = state.clock.now();
-    remembered(state, &scope.question(&format!("days {today}")), move |readers| {
-        let last = day(UnixMillis(span.to.0.min(now.0.max(span.from.0 + 1)) - 1), &zone).min(today);
-        let earliest = last.saturating_sub((MOST_DAYS - 1).days());
-        let first = match span.from {
-            from if from == Span::ALL.from => readers.sums(span, &filter)?.first_at.map_or(last, |at| day(at, &zone)),
-            from => day(from, &zone),
-        };
-        Ok(if filter == Filter::default() {
-            readers.days(first.max(earliest), last, &zone)?
-        } else {
-            filtered_days(readers, first.max(earliest), last, &zone, &filter)?
-        })
-    })
-    .await
-}
-
-/// Of some models or projects nobody else has statistics, so nothing is estimated.
-fn filtered_days(
-    readers: &Readers,
-    first: Date,
-    last: Date,
-    zone: &jiff::tz::TimeZone,
-    filter: &Filter,
-) -> Result<Vec<DayRow>, ApiError> {
-    let dates: Vec<Date> = first.series(1.day()).take_while(|date| *date <= last).collect();
-    let end = last.tomorrow().unwrap_or(Date::MAX);
-    let bounds = dates.iter().copied().chain([end]).map(|date| start_of(date, zone));
-    let bounds: Vec<UnixMillis> = bounds.collect::<Result<_, _>>()?;
-    let buckets = readers.trend(&bounds, filter, Split::By(Dimension::Model))?;
-    let row = |(date, bucket): (Date, Bucket)| DayRow {
-        date,
-        tally: bucket.tally,
-        by_model: bucket.groups,
-        estimate: None,
-        partial: false,
-    };
-    Ok(dates.into_iter().zip(buckets).map(row).collect())
 }

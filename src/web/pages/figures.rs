@@ -73,6 +73,19 @@ impl Delta {
     }
 }
 
+impl Delta {
+    /// The change of a share, in percentage points.
+    pub fn of_shares(now: f64, before: f64, words: &Words) -> Self {
+        let change = (now - before) * 100.0;
+        let (class, text) = match change {
+            change if change.abs() < 0.05 => return Self { class: "same", text: words.common.unchanged.to_string() },
+            change if change > 0.0 => ("up", format!("+{change:.1}")),
+            change => ("down", format!("−{:.1}", -change)),
+        };
+        Self { class, text: words.common.points.with("n", text).into() }
+    }
+}
+
 /// One of the four kinds of tokens.
 pub struct Kind {
     pub class: &'static str,
@@ -150,6 +163,14 @@ mod tests {
         assert_eq!(delta(2500, 100).as_deref(), Some("×25"));
         assert_eq!(delta(0, 5).as_deref(), Some("−100.0%"));
         assert_eq!(delta(5, 0), None);
+    }
+
+    #[test]
+    fn changes_of_shares_are_in_points() {
+        let delta = |now, before| Delta::of_shares(now, before, Language::English.words()).text;
+        assert_eq!(delta(0.95, 0.9), "+5.0 points");
+        assert_eq!(delta(0.5, 0.512), "−1.2 points");
+        assert_eq!(delta(0.5, 0.5004), "unchanged");
     }
 
     #[test]

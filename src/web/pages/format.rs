@@ -103,8 +103,17 @@ impl Format {
 
     /// `2026-11-23 14:05`, as the clocks of the zone show it.
     pub fn instant(&self, at: UnixMillis) -> String {
+        self.clock(at, "%Y-%m-%d %H:%M")
+    }
+
+    /// `14:05`
+    pub fn time(&self, at: UnixMillis) -> String {
+        self.clock(at, "%H:%M")
+    }
+
+    fn clock(&self, at: UnixMillis, form: &str) -> String {
         match jiff::Timestamp::from_millisecond(at.0) {
-            Ok(at) => at.to_zoned(self.zone.clone()).strftime("%Y-%m-%d %H:%M").to_string(),
+            Ok(at) => at.to_zoned(self.zone.clone()).strftime(form).to_string(),
             Err(_) => self.language.words().common.impossible_time.to_string(),
         }
     }
@@ -120,6 +129,15 @@ impl Format {
         match self.language {
             Language::English => format!("{month} {}", date.day()),
             Language::Chinese => format!("{month}{}日", date.day()),
+        }
+    }
+
+    /// `Nov 2026`
+    pub fn month(&self, date: Date) -> String {
+        let month = self.months()[usize::try_from(date.month() - 1).unwrap_or(0)];
+        match self.language {
+            Language::English => format!("{month} {}", date.year()),
+            Language::Chinese => format!("{}年{month}", date.year()),
         }
     }
 

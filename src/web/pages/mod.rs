@@ -19,8 +19,10 @@ pub mod preferences;
 pub mod projects;
 pub mod range;
 pub mod situation;
+pub mod slots;
 #[cfg(test)]
 mod tests;
+pub mod trend;
 pub mod view;
 pub mod visit;
 

@@ -1,7 +1,7 @@
 //! `/`: a range of the history in a few numbers, its days, models and projects.
 
 mod heat;
-mod trend;
+mod month;
 
 use std::sync::Arc;
 
@@ -18,7 +18,8 @@ use crate::route::Response;
 use crate::store::{self, GroupOrder};
 use crate::web::error::ApiError;
 use crate::web::pages::chart::Heat;
-use trend::TrendPanel;
+use crate::web::pages::trend::TrendPanel;
+use month::Month;
 
 pub static PAGE: Page = Page {
     path: "/",
@@ -36,6 +37,7 @@ const PROJECTS: usize = 8;
 struct Overview {
     frame: Frame,
     cards: Cards,
+    month: Month,
     trend: TrendPanel,
     year: Option<Heat>,
     week: Option<Heat>,
@@ -56,13 +58,13 @@ async fn page(visit: Visit) -> Result<Response, ApiError> {
             None => Ok(Arc::default()),
         }
     };
-    let (totals, previous, models, projects, days, all_models, year, week) = tokio::try_join!(
+    let (totals, previous, month, models, projects, trend, year, week) = tokio::try_join!(
         data::totals(state, &scope),
         previous,
+        Month::read(&visit),
         data::models(state, &scope, GroupOrder::Tokens),
         data::projects(state, &scope, GroupOrder::Tokens, (0, PROJECTS)),
-        data::days(state, &scope),
-        data::all_models(state),
+        TrendPanel::read(&visit, &scope),
         data::year(state, &scope),
         data::week(state, &scope),
     )?;
@@ -70,7 +72,8 @@ async fn page(visit: Visit) -> Result<Response, ApiError> {
     let page = Overview {
         frame: visit.frame(words.overview.title.to_string()).with_filters(&visit).await,
         cards: Cards::of(&visit, &totals, &previous),
-        trend: TrendPanel::of(&visit, &days, &all_models),
+        month,
+        trend,
         year: heat::year(&visit, &year),
         week: heat::week(&visit, &week),
         models: models.iter().take(MODELS).map(|group| ModelRow::of(group, &totals.sums.tally, &visit)).collect(),
@@ -95,6 +98,7 @@ struct Cards {
     unpriced: Number,
     hit_rate: String,
     hit: Share,
+    hit_change: Option<Delta>,
     sessions: Number,
     sessions_change: Option<Delta>,
     responses: Number,
@@ -120,6 +124,8 @@ impl Cards {
             unpriced: format.count(sum.unpriced_tokens),
             hit_rate: percent(sum.cache_hit_rate()),
             hit: Share::of(reads, reads + sum.tokens.input),
+            hit_change: (old.requests > 0)
+                .then(|| Delta::of_shares(sum.cache_hit_rate(), old.cache_hit_rate(), words)),
             sessions: format.things(now.sessions),
             sessions_change: change(now.sessions, before.sessions),
             responses: format.things(sum.requests),

@@ -9,6 +9,7 @@ use super::figures::{Row, Share, project_names};
 use super::format::Number;
 use super::frame::{Choice, Frame};
 use super::models::{ModelRow, order, sorts};
+use super::trend::TrendPanel;
 use super::view::path_of;
 use super::visit::{Answering, Page, Visit};
 use crate::route::Response;
@@ -121,6 +122,7 @@ struct Project {
     path: Arc<str>,
     /// None: nothing in this range.
     sums: Option<Sums>,
+    trend: TrendPanel,
     models: Vec<ModelRow>,
     /// Of all models, where there is more than one.
     sum: Option<Row>,
@@ -159,12 +161,14 @@ async fn one(mut visit: Visit) -> Result<Response, ApiError> {
     let api = visit.api("/api/v1/stats/projects", &[]);
     // The page itself is the filter; the form must not say it a second time.
     visit.view.projects = asked;
+    let trend = TrendPanel::read(&visit, &scope).await?;
     let name = project_names(&[Arc::clone(&path)], visit.words()).pop().unwrap_or_default();
     let page = Project {
         frame: visit.frame(name.clone()).with_filters(&visit).await,
         name,
         path,
         sums,
+        trend,
         models: rows,
         sum: (models.len() > 1).then(|| Row::of(&totals.sums.tally, &visit.format)),
         widen: visit.view.without_filters().with_range(super::range::Range::All).url(),

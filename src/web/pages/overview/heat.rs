@@ -56,7 +56,7 @@ fn limit(visit: &Visit, amount: u128) -> String {
 }
 
 fn frame(visit: &Visit, id: &str, label: String, caption: String) -> Frame {
-    Frame { id: id.to_owned(), label, caption, table: visit.words().overview.table.to_string() }
+    Frame { id: id.to_owned(), label, caption, table: visit.words().common.table.to_string() }
 }
 
 fn steps(visit: &Visit) -> HeatWords {

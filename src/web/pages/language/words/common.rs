@@ -72,9 +72,11 @@ super::words! {
         previous: "Previous", "上一页";
         next: "Next", "下一页";
         same_before: "against as much time before", "与之前等长的时间相比";
+        points: "{n} points", "{n} 个百分点";
         unchanged: "unchanged", "持平";
         nothing_here: "Nothing in this range.", "此范围内没有数据。";
         nothing_newest: "Nothing in this range. The newest response is from {newest}.", "此范围内没有数据。最新的响应来自 {newest}。";
+        table: "Show as a table", "以表格显示";
         widen: "Show all time", "查看全部时间";
     }
 }

@@ -5,6 +5,7 @@ mod models;
 mod overview;
 mod projects;
 mod states;
+mod trend;
 
 use super::Text;
 
@@ -13,6 +14,7 @@ use models::Models;
 use overview::Overview;
 use projects::Projects;
 use states::States;
+use trend::Trend;
 
 /// Texts by key, in both languages: `key: "English", "Chinese";`.
 macro_rules! words {
@@ -62,4 +64,5 @@ catalog! {
     overview: Overview,
     models: Models,
     projects: Projects,
+    trend: Trend,
 }
