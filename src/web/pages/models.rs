@@ -1,10 +1,13 @@
 //! `/models`: what each model used in a range, and what that cost by kind of token.
 
+use std::sync::Arc;
+
 use askama::Template;
 
+use super::chart::{ModelColours, Shares};
 use super::data;
-use super::figures::{Row, Share};
-use super::format;
+use super::figures::Row;
+use super::format::{self, percent, share};
 use super::frame::{Choice, Frame};
 use super::visit::{Answering, Page, Visit};
 use crate::event::{PicoUsd, Tally};
@@ -40,13 +43,16 @@ struct ModelsPage {
 async fn page(visit: Visit) -> Result<Response, ApiError> {
     let scope = visit.scope()?;
     let sort = visit.asked.word(&SORT);
-    let (totals, groups) =
-        tokio::try_join!(data::totals(&visit.state, &scope), data::models(&visit.state, &scope, order(sort)))?;
+    let (totals, groups, all) = tokio::try_join!(
+        data::totals(&visit.state, &scope),
+        data::models(&visit.state, &scope, order(sort)),
+        data::all_models(&visit.state),
+    )?;
     let sum = &totals.sums.tally;
     let page = ModelsPage {
         frame: visit.frame(visit.words().models.title.to_string()).with_filters(&visit).await,
         sorts: sorts(&visit, sort),
-        models: groups.iter().map(|group| ModelRow::of(group, sum, &visit)).collect(),
+        models: ModelRow::all(&groups, sum, &all, &visit),
         sum: (groups.len() > 1).then(|| Row::of(sum, &visit.format)),
         costs: groups.iter().map(|group| CostRow::of(group, &visit)).collect(),
         has_unexplained: totals.sums.costs.unexplained != PicoUsd(0),
@@ -84,19 +90,29 @@ pub struct ModelRow {
     pub name: String,
     pub url: String,
     pub row: Row,
-    pub share: Share,
+    /// Its tokens among all.
+    pub share: String,
+    /// The same in its colour.
+    pub bar: Shares,
 }
 
 impl ModelRow {
-    pub fn of(group: &Group, whole: &Tally, visit: &Visit) -> Self {
-        let name = group.name.clone().unwrap_or_default();
-        let tally = &group.sums.tally;
-        Self {
-            name: format::cut(&name),
-            url: visit.view.with_models(vec![name]).at("/"),
-            row: Row::of(tally, &visit.format),
-            share: Share::of(tally.tokens.total(), whole.tokens.total()),
-        }
+    /// Rows for groups whose sum is `whole`; `known` are the models that the history has, in their order.
+    pub fn all(groups: &[Group], whole: &Tally, known: &[Arc<str>], visit: &Visit) -> Vec<Self> {
+        let colours = ModelColours::of(known.iter().map(|model| &**model));
+        let row = |group: &Group| {
+            let name = group.name.clone().unwrap_or_default();
+            let tally = &group.sums.tally;
+            let (part, whole) = (tally.tokens.total(), whole.tokens.total());
+            Self {
+                name: format::cut(&name),
+                share: percent(share(part, whole)),
+                bar: Shares::one(colours.colour(&name), part.into(), whole.into()),
+                url: visit.view.with_models(vec![name]).at("/"),
+                row: Row::of(tally, &visit.format),
+            }
+        };
+        groups.iter().map(row).collect()
     }
 }
 

@@ -7,18 +7,20 @@ use std::sync::Arc;
 
 use askama::Template;
 
+use super::chart::{Colour, Heat, Shares, Sparkline};
 use super::data;
-use super::figures::{self, Delta, Kind, Row, Share};
+use super::figures::{Delta, Kinds, Row};
 use super::format::{Number, percent};
 use super::frame::Frame;
 use super::models::ModelRow;
 use super::projects::ProjectItem;
+use super::slots::{Slots, slots};
+use super::trend::TrendPanel;
 use super::visit::{Answering, Page, Visit};
+use crate::event::Tally;
 use crate::route::Response;
 use crate::store::{self, GroupOrder};
 use crate::web::error::ApiError;
-use crate::web::pages::chart::Heat;
-use crate::web::pages::trend::TrendPanel;
 use month::Month;
 
 pub static PAGE: Page = Page {
@@ -44,7 +46,7 @@ struct Overview {
     models: Vec<ModelRow>,
     /// Of all models, where more than one is shown and none is left out.
     sum: Option<Row>,
-    kinds: Vec<Kind>,
+    kinds: Kinds,
     projects: Vec<ProjectItem>,
     models_url: String,
     projects_url: String,
@@ -58,12 +60,14 @@ async fn page(visit: Visit) -> Result<Response, ApiError> {
             None => Ok(Arc::default()),
         }
     };
-    let (totals, previous, month, models, projects, trend, year, week) = tokio::try_join!(
+    let (totals, previous, month, models, all_models, projects, slots, trend, year, week) = tokio::try_join!(
         data::totals(state, &scope),
         previous,
         Month::read(&visit),
         data::models(state, &scope, GroupOrder::Tokens),
+        data::all_models(state),
         data::projects(state, &scope, GroupOrder::Tokens, (0, PROJECTS)),
+        slots(state, &scope),
         TrendPanel::read(&visit, &scope),
         data::year(state, &scope),
         data::week(state, &scope),
@@ -71,14 +75,14 @@ async fn page(visit: Visit) -> Result<Response, ApiError> {
     let words = visit.words();
     let page = Overview {
         frame: visit.frame(words.overview.title.to_string()).with_filters(&visit).await,
-        cards: Cards::of(&visit, &totals, &previous),
+        cards: Cards::of(&visit, &totals, &previous, &slots),
         month,
         trend,
         year: heat::year(&visit, &year),
         week: heat::week(&visit, &week),
-        models: models.iter().take(MODELS).map(|group| ModelRow::of(group, &totals.sums.tally, &visit)).collect(),
+        models: ModelRow::all(&models[..models.len().min(MODELS)], &totals.sums.tally, &all_models, &visit),
         sum: (2..=MODELS).contains(&models.len()).then(|| Row::of(&totals.sums.tally, &visit.format)),
-        kinds: figures::kinds(totals.sums.tally.tokens, words, &visit.format),
+        kinds: Kinds::of(totals.sums.tally.tokens, words, &visit.format),
         projects: ProjectItem::all(&projects.0, &visit),
         models_url: visit.view.at("/models"),
         projects_url: visit.view.at("/projects"),
@@ -90,14 +94,17 @@ async fn page(visit: Visit) -> Result<Response, ApiError> {
 struct Cards {
     total: Number,
     total_change: Option<Delta>,
+    /// The course of the total over the range; none where a line would say nothing.
+    total_line: Option<Sparkline>,
     /// The total is that of the whole history, so it can be shown as soon as it is heard of.
     is_everything: bool,
     cost: String,
     cost_change: Option<Delta>,
+    cost_line: Option<Sparkline>,
     /// Tokens that the cost leaves out.
     unpriced: Number,
     hit_rate: String,
-    hit: Share,
+    hit: Shares,
     hit_change: Option<Delta>,
     sessions: Number,
     sessions_change: Option<Delta>,
@@ -107,7 +114,7 @@ struct Cards {
 }
 
 impl Cards {
-    fn of(visit: &Visit, now: &store::Overview, before: &store::Overview) -> Self {
+    fn of(visit: &Visit, now: &store::Overview, before: &store::Overview, slots: &Slots) -> Self {
         let (format, words) = (&visit.format, visit.words());
         let (sum, old) = (&now.sums.tally, &before.sums.tally);
         let change = |now: u64, before: u64| Delta::of(now.into(), before.into(), words);
@@ -115,15 +122,17 @@ impl Cards {
         Self {
             total: format.count(sum.tokens.total()),
             total_change: change(sum.tokens.total(), old.tokens.total()),
+            total_line: line(slots, |tally| tally.tokens.total().into()),
             is_everything: visit.view.range == super::range::Range::All && !visit.view.is_filtered(),
             cost: format.cost(sum).unwrap_or_else(|| words.overview.unknown.to_string()),
             // Bounds cannot be compared.
             cost_change: (sum.unpriced_tokens == 0 && old.unpriced_tokens == 0)
                 .then(|| Delta::of(sum.cost.0, old.cost.0, words))
                 .flatten(),
+            cost_line: line(slots, |tally| u128::try_from(tally.cost.0).unwrap_or(0)),
             unpriced: format.count(sum.unpriced_tokens),
             hit_rate: percent(sum.cache_hit_rate()),
-            hit: Share::of(reads, reads + sum.tokens.input),
+            hit: Shares::one(Colour::CacheRead, reads.into(), (reads + sum.tokens.input).into()),
             hit_change: (old.requests > 0)
                 .then(|| Delta::of_shares(sum.cache_hit_rate(), old.cache_hit_rate(), words)),
             sessions: format.things(now.sessions),
@@ -133,4 +142,9 @@ impl Cards {
             newest: visit.snapshot.last_event_at.map(|at| format.instant(at)),
         }
     }
+}
+
+fn line(slots: &Slots, of: fn(&Tally) -> u128) -> Option<Sparkline> {
+    let amounts: Vec<u128> = slots.all.iter().map(|slot| of(&slot.tally)).collect();
+    (amounts.len() > 2 && amounts.iter().any(|amount| *amount > 0)).then(|| Sparkline::of(Colour::Plain, &amounts))
 }

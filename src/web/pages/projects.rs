@@ -5,7 +5,8 @@ use std::sync::Arc;
 use askama::Template;
 
 use super::data;
-use super::figures::{Row, Share, project_names};
+use super::chart::{Colour, Shares};
+use super::figures::{Row, project_names};
 use super::format::Number;
 use super::frame::{Choice, Frame};
 use super::models::{ModelRow, order, sorts};
@@ -73,7 +74,7 @@ pub struct ProjectItem {
     pub sessions: Number,
     pub last: Option<String>,
     /// Its tokens beside those of the largest in the list.
-    pub share: Share,
+    pub bar: Shares,
 }
 
 impl ProjectItem {
@@ -87,7 +88,7 @@ impl ProjectItem {
             row: Row::of(&row.sums.tally, &visit.format),
             sessions: visit.format.things(row.sessions),
             last: row.last_at.map(|at| visit.format.instant(at)),
-            share: Share::of(row.sums.tally.tokens.total(), largest),
+            bar: Shares::one(Colour::Plain, row.sums.tally.tokens.total().into(), largest.into()),
         };
         rows.iter().zip(project_names(&paths, visit.words())).map(item).collect()
     }
@@ -142,8 +143,11 @@ async fn one(mut visit: Visit) -> Result<Response, ApiError> {
     let path: Arc<str> = visit.request.variable("id").into();
     let asked = std::mem::replace(&mut visit.view.projects, vec![Arc::clone(&path)]);
     let scope = visit.scope()?;
-    let (totals, models) =
-        tokio::try_join!(data::totals(&visit.state, &scope), data::models(&visit.state, &scope, GroupOrder::Tokens))?;
+    let (totals, models, all) = tokio::try_join!(
+        data::totals(&visit.state, &scope),
+        data::models(&visit.state, &scope, GroupOrder::Tokens),
+        data::all_models(&visit.state),
+    )?;
     if totals.sums.tally.requests == 0 {
         let all = data::totals(&visit.state, &visit.scope_of(crate::store::Span::ALL)).await?;
         if all.sums.tally.requests == 0 {
@@ -157,7 +161,7 @@ async fn one(mut visit: Visit) -> Result<Response, ApiError> {
         first: totals.first_at.map(|at| format.instant(at)),
         last: totals.last_at.map(|at| format.instant(at)),
     });
-    let rows = models.iter().map(|group| ModelRow::of(group, &totals.sums.tally, &visit)).collect();
+    let rows = ModelRow::all(&models, &totals.sums.tally, &all, &visit);
     let api = visit.api("/api/v1/stats/projects", &[]);
     // The page itself is the filter; the form must not say it a second time.
     visit.view.projects = asked;
