@@ -8,9 +8,7 @@ use jiff::ToSpan;
 use jiff::civil::Date;
 
 use crate::event::UnixMillis;
-use crate::store::{
-    Bucket, Dimension, Filter, Group, GroupOrder, Overview, ProjectRow, Readers, Span, Split, WeekRow,
-};
+use crate::store::{Bucket, Dimension, Filter, Group, GroupOrder, Overview, ProjectRow, Readers, Span, Split, WeekRow};
 use crate::web::WebState;
 use crate::web::api::answer::blocking;
 use crate::web::api::scope::{Scope, start_of};

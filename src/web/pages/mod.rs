@@ -4,9 +4,11 @@
 //! [`data`], puts what it found into words, and is shown in a [`frame::Frame`].
 
 pub mod chart;
+pub mod cost;
 pub mod count;
 pub mod data;
 pub mod docs;
+pub mod export;
 pub mod figures;
 pub mod format;
 pub mod frame;
@@ -38,7 +40,8 @@ use preferences::Taste;
 use visit::Page;
 
 /// Every page, in the order of the navigation.
-static PAGES: [&Page; 5] = [&overview::PAGE, &models::PAGE, &projects::LIST, &projects::ONE, &docs::PAGE];
+static PAGES: [&Page; 7] =
+    [&overview::PAGE, &models::PAGE, &projects::LIST, &projects::ONE, &cost::PAGE, &export::PAGE, &docs::PAGE];
 
 /// All pages.
 pub fn routes(state: &WebState) -> Routes {

@@ -133,8 +133,7 @@ impl Cards {
             unpriced: format.count(sum.unpriced_tokens),
             hit_rate: percent(sum.cache_hit_rate()),
             hit: Shares::one(Colour::CacheRead, reads.into(), (reads + sum.tokens.input).into()),
-            hit_change: (old.requests > 0)
-                .then(|| Delta::of_shares(sum.cache_hit_rate(), old.cache_hit_rate(), words)),
+            hit_change: (old.requests > 0).then(|| Delta::of_shares(sum.cache_hit_rate(), old.cache_hit_rate(), words)),
             sessions: format.things(now.sessions),
             sessions_change: change(now.sessions, before.sessions),
             responses: format.things(sum.requests),

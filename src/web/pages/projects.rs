@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use askama::Template;
 
-use super::data;
 use super::chart::{Colour, Shares};
+use super::data;
 use super::figures::{Row, project_names};
 use super::format::Number;
 use super::frame::{Choice, Frame};

@@ -1,6 +1,8 @@
 //! The catalog: one file a page, one line a text, English and Chinese side by side.
 
 mod common;
+mod cost;
+mod export;
 mod models;
 mod overview;
 mod projects;
@@ -10,6 +12,8 @@ mod trend;
 use super::Text;
 
 use common::Common;
+use cost::Cost;
+use export::Export;
 use models::Models;
 use overview::Overview;
 use projects::Projects;
@@ -64,5 +68,7 @@ catalog! {
     overview: Overview,
     models: Models,
     projects: Projects,
+    cost: Cost,
+    export: Export,
     trend: Trend,
 }
