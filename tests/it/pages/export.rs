@@ -51,7 +51,7 @@ fn as_many_rows_are_in_the_file_as_the_page_says() {
     }
     let page = served.text("/export?range=all");
     let responses = u64::try_from(rows(&page)).unwrap();
-    assert_eq!(responses, truth.totals.requests);
+    assert_eq!(responses, truth.totals.responses);
 }
 
 #[test]

@@ -6,7 +6,7 @@ use crate::store::Costs;
 use crate::web::pages::cost::prices::{self, Source};
 use crate::web::pages::format::{self, Number};
 use crate::web::pages::language::{Text, Words};
-use crate::web::pages::money::dollars;
+use crate::web::pages::money::exact_dollars;
 use crate::web::pages::visit::Visit;
 use crate::web::query::{Kind, Parameter};
 
@@ -185,7 +185,7 @@ impl Estimator {
         let row = prices.rows().find(|row| row.effective_date.to_string() == *card.effective_date);
         let total = costs.total();
         Answer {
-            total: dollars(total, visit.taste.language),
+            total: exact_dollars(total, visit.taste.language),
             shown: visit.format.currency.date.map(|_| visit.format.money(total)),
             lines: lines(&self.counts, counts, &card, &costs, visit),
             model: card.model.to_string(),
@@ -221,7 +221,7 @@ fn whole(text: &str) -> Option<u64> {
 
 fn lines(fields: &[Field], counts: [u64; 6], card: &Card, costs: &Costs, visit: &Visit) -> Vec<Line> {
     let t = &visit.words().cost;
-    let money = |amount: PicoUsd| dollars(amount, visit.taste.language);
+    let money = |amount: PicoUsd| exact_dollars(amount, visit.taste.language);
     let million = |price: u64| t.per_million.with("price", money(PicoUsd(i128::from(price) * 1_000_000))).to_string();
     let thousand = t.per_thousand.with("price", money(PicoUsd(i128::from(card.search) * 1_000))).into();
     let parts = [

@@ -22,7 +22,7 @@ super::words! {
         estimator: "Estimate", "估算";
         estimator_lead: "What would so many tokens cost? By the list price of one UTC day.", "这些令牌要花多少钱？按某个 UTC 日期的标价计算。";
         spread: "Spread over responses", "分摊到的响应数";
-        spread_hint: "Some models charge more for long prompts. The size of one prompt is input, cache writes and cache reads, divided by this number.", "部分模型对长提示收取更高价格。单个提示的大小为输入、缓存写入与缓存读取之和除以此数。";
+        spread_hint: "Some models charge more for long prompts. The size of a prompt is input, cache writes and cache reads together, divided by the number of responses.", "部分模型对长提示收取更高价格。提示的大小为输入、缓存写入与缓存读取之和除以响应数。";
         on_day: "Day (UTC)", "日期（UTC）";
         how: "How it ran", "运行方式";
         fast: "fast", "快速";
@@ -38,6 +38,7 @@ super::words! {
         see_fields: "Some fields cannot be as they are; each says why.", "有些填写内容不正确，原因见相应字段。";
         answer: "It would cost", "估算费用";
         in_currency: "{amount} at the configured rate", "按配置的汇率为 {amount}";
+        prices_api: "The prices of this model as JSON", "以 JSON 查看此模型的价格";
         part: "Part", "项目";
         count: "Count", "数量";
         price: "Price", "价格";
@@ -74,6 +75,5 @@ super::words! {
         no_prices: "Models without a price", "没有价格的模型";
         no_prices_text: "Their tokens are counted, and what they cost is not known. Put a row like this into the configuration file, with the prices in US dollars per million tokens, and start again. claude-token-monitor pricing reprice prices the history by it, too.", "它们的令牌已计入，但费用未知。请将如下内容写入配置文件，填写每百万令牌的美元价格，然后重新启动。运行 claude-token-monitor pricing reprice 可按新价格重算历史。";
         of_history: "{n} tokens in the whole history", "全部历史中共 {n} 个令牌";
-        copy_row: "Row to copy", "可复制的配置";
     }
 }

@@ -24,7 +24,7 @@ super::words! {
         json: "Download JSON", "下载 JSON";
         pruned: "{n} responses are in every sum, and missing here: their detail was removed by retention.", "{n} 次响应已计入汇总，但此处没有：其明细已按保留策略删除。";
         preview: "How the file begins", "文件开头";
-        preview_rows: "The first row|The first {n} rows", "前 {n} 行";
+        preview_rows: "The first {n} row|The first {n} rows", "前 {n} 行";
         program: "For programs", "供程序使用";
         program_text: "The same from a command line, and the address alone:", "在命令行中获取同样的内容，以及单独的地址：";
         privacy: "What is in it", "包含的内容";
