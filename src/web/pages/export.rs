@@ -168,9 +168,7 @@ fn curl(visit: &Visit, url: &str) -> String {
         (None, Some(host)) => here(host),
         (None, None) => here("localhost"),
     };
-    let login = match visit.state.auth.is_on() {
-        true => "-H \"Authorization: Bearer $(claude-token-monitor auth token)\" ",
-        false => "",
-    };
+    let token = "-H \"Authorization: Bearer $(claude-token-monitor auth token)\" ";
+    let login = if visit.state.auth.is_on() { token } else { "" };
     format!("curl --compressed -OJ {login}'{site}{url}'")
 }

@@ -56,7 +56,7 @@ super::words! {
         what_if_lead: "The same tokens, each at that model’s price of its day. As it was: {before}.", "相同的令牌，按该模型当天的价格计算。实际为 {before}。";
         what_if_note: "Another model would have used another number of tokens; this keeps them as they are. Models that are offered today, the cheapest first.", "换一个模型，令牌数也会不同；这里保持不变。列出目前提供的模型，最便宜的在前。";
         what_if_unpriced: "{tokens} tokens have no price as they are, and have one here, so differences are too high by what these cost.", "{tokens} 个令牌实际没有价格，而在这里有价格，因此差额偏高。";
-        would_cost: "Would cost", "折算费用";
+        with_it: "Would cost", "折算费用";
         difference: "Difference", "差额";
         change: "Change", "变化";
         prices: "Prices", "价格表";
