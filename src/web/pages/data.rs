@@ -7,10 +7,8 @@ use std::sync::Arc;
 use jiff::ToSpan;
 use jiff::civil::Date;
 
-use crate::event::UnixMillis;
-use crate::store::{
-    Bucket, Dimension, Filter, Group, GroupOrder, Overview, ProjectRow, Readers, Span, Split, WeekRow,
-};
+use crate::event::{Tally, UnixMillis};
+use crate::store::{Bucket, Dimension, Group, GroupOrder, Overview, ProjectRow, Readers, Span, Split, WeekRow};
 use crate::web::WebState;
 use crate::web::api::answer::blocking;
 use crate::web::api::scope::{Scope, start_of};
@@ -71,14 +69,23 @@ pub async fn projects(
     .await
 }
 
-/// The projects with the most tokens, for whoever wants to choose one.
-pub async fn project_names(state: &WebState, limit: usize) -> Result<Arc<Vec<Arc<str>>>, ApiError> {
-    remembered(state, &format!("names {limit}"), move |readers| {
-        let (groups, _) =
-            readers.grouped(Span::ALL, &Filter::default(), Dimension::Project, GroupOrder::Tokens, (0, limit))?;
-        Ok(groups.into_iter().filter_map(|group| group.name).collect())
+/// The projects of a scope with the most tokens.
+pub async fn largest_projects(
+    state: &WebState,
+    scope: &Scope,
+    limit: usize,
+) -> Result<Arc<Vec<(Arc<str>, Tally)>>, ApiError> {
+    let (span, filter) = (scope.span, scope.filter.clone());
+    remembered(state, &scope.question(&format!("largest projects {limit}")), move |readers| {
+        let (groups, _) = readers.grouped(span, &filter, Dimension::Project, GroupOrder::Tokens, (0, limit))?;
+        Ok(groups.into_iter().filter_map(|group| Some((group.name?, group.sums.tally))).collect())
     })
     .await
+}
+
+/// The projects of all time with the most tokens, for whoever wants to choose one.
+pub async fn project_names(state: &WebState, limit: usize) -> Result<Arc<Vec<Arc<str>>>, ApiError> {
+    remembered(state, &format!("names {limit}"), move |readers| Ok(readers.project_names(limit)?)).await
 }
 
 /// Every model of the history, in the order in which it first saw them.

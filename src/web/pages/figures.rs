@@ -170,8 +170,7 @@ mod tests {
         let tokens = TokenCounts { input: 1, output: 2, cache_read: 6, cache_write_5m: 1, ..TokenCounts::default() };
         let kinds = Kinds::of(tokens, Language::English.words(), &Format::default());
         let shown = kinds.all.map(|kind| (kind.class, kind.share));
-        let expected =
-            [("cache-read", "60.0%"), ("cache-write", "10.0%"), ("input", "10.0%"), ("output", "20.0%")];
+        let expected = [("cache-read", "60.0%"), ("cache-write", "10.0%"), ("input", "10.0%"), ("output", "20.0%")];
         assert_eq!(shown, expected.map(|(class, share)| (class, share.to_owned())));
     }
 }

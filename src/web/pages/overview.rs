@@ -66,7 +66,7 @@ async fn page(visit: Visit) -> Result<Response, ApiError> {
         Month::read(&visit),
         data::models(state, &scope, GroupOrder::Tokens),
         data::all_models(state),
-        data::projects(state, &scope, GroupOrder::Tokens, (0, PROJECTS)),
+        data::largest_projects(state, &scope, PROJECTS),
         slots(state, &scope),
         TrendPanel::read(&visit, &scope),
         data::year(state, &scope),
@@ -83,7 +83,7 @@ async fn page(visit: Visit) -> Result<Response, ApiError> {
         models: ModelRow::all(&models[..models.len().min(MODELS)], &totals.sums.tally, &all_models, &visit),
         sum: (2..=MODELS).contains(&models.len()).then(|| Row::of(&totals.sums.tally, &visit.format)),
         kinds: Kinds::of(totals.sums.tally.tokens, words, &visit.format),
-        projects: ProjectItem::all(&projects.0, &visit),
+        projects: ProjectItem::all(projects.iter().map(|(path, tally)| (path, tally)), &visit),
         models_url: visit.view.at("/models"),
         projects_url: visit.view.at("/projects"),
     };
@@ -133,8 +133,7 @@ impl Cards {
             unpriced: format.count(sum.unpriced_tokens),
             hit_rate: percent(sum.cache_hit_rate()),
             hit: Shares::one(Colour::CacheRead, reads.into(), (reads + sum.tokens.input).into()),
-            hit_change: (old.requests > 0)
-                .then(|| Delta::of_shares(sum.cache_hit_rate(), old.cache_hit_rate(), words)),
+            hit_change: (old.requests > 0).then(|| Delta::of_shares(sum.cache_hit_rate(), old.cache_hit_rate(), words)),
             sessions: format.things(now.sessions),
             sessions_change: change(now.sessions, before.sessions),
             responses: format.things(sum.requests),

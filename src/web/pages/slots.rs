@@ -99,7 +99,8 @@ pub async fn slots(state: &WebState, scope: &Scope) -> Result<Arc<Slots>, ApiErr
 
 fn hours(readers: &Readers, span: Span, zone: &TimeZone, filter: &Filter) -> Result<Slots, ApiError> {
     // Hours of the clock; where a zone is off by half an hour they begin at the half.
-    let bounds: Vec<UnixMillis> = (0..).map(|n| UnixMillis(span.from.0 + n * HOUR)).take_while(|at| at.0 <= span.to.0).collect();
+    let bounds: Vec<UnixMillis> =
+        (0..).map(|n| UnixMillis(span.from.0 + n * HOUR)).take_while(|at| at.0 <= span.to.0).collect();
     let slot = |bucket: Bucket| Slot {
         from: bucket.from,
         to: bucket.to,

@@ -34,8 +34,7 @@ pub struct TrendPanel {
 
 impl TrendPanel {
     pub async fn read(visit: &Visit, scope: &Scope) -> Result<Self, ApiError> {
-        let (slots, models) =
-            tokio::try_join!(slots(&visit.state, scope), data::all_models(&visit.state))?;
+        let (slots, models) = tokio::try_join!(slots(&visit.state, scope), data::all_models(&visit.state))?;
         Ok(Self::of(visit, &slots, &models))
     }
 
