@@ -12,7 +12,7 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::connection::{check_pages, harden, meta};
 use super::dictionary::Dictionary;
-use super::items::ItemState;
+use super::items::{Aging, ItemState};
 use super::query::{Dimension, Filter, Split};
 use super::{StoreError, count, estimates, int, items, log};
 use crate::event::{Change, Tally, UnixMillis};
@@ -216,6 +216,11 @@ impl Readers {
             let models = models.query_map([], |row| row.get::<_, String>(0))?;
             Ok(models.map(|model| model.map(Arc::from)).collect::<Result<_, _>>()?)
         })
+    }
+
+    /// The files of a source that were last written before an instant.
+    pub fn aging(&self, source: &str, before: UnixMillis) -> Result<Aging, StoreError> {
+        self.with(|db| items::aging(db, source, before))
     }
 
     /// The projects with the most tokens of all time, the greatest first.

@@ -4,6 +4,7 @@ use claude_token_monitor::synthetic::{self, Plan};
 use serde_json::Value;
 
 use crate::house::{Served, TestHouse};
+use crate::scribe::Scribe;
 
 /// A history whose newest response is far in the past of whoever runs this, so that ranges have to be asked for.
 fn house() -> (TestHouse, synthetic::Truth) {
@@ -133,4 +134,30 @@ fn encoded(text: &str) -> String {
             byte => format!("%{byte:02X}"),
         })
         .collect()
+}
+
+#[test]
+fn transcripts_that_claude_code_is_about_to_delete_are_named_without_touching_its_settings() {
+    let house = TestHouse::new();
+    let mut scribe = Scribe::new(house.claude());
+    let settings = house.claude().join("settings.json");
+    std::fs::write(&settings, "{}").unwrap();
+    scribe.append("5f0c1a52-0000-4000-8000-00000000000a", 2);
+    scribe.append("5f0c1a52-0000-4000-8000-00000000000b", 2);
+    let written = |session: &str, days: u64| {
+        let at = std::time::SystemTime::now() - std::time::Duration::from_secs(days * 24 * 3600);
+        std::fs::File::options().append(true).open(scribe.file(session)).unwrap().set_modified(at).unwrap();
+    };
+    written("5f0c1a52-0000-4000-8000-00000000000a", 28);
+    written("5f0c1a52-0000-4000-8000-00000000000b", 26);
+    let served = serve(&house);
+    let page = served.text("/?range=all");
+    assert!(page.contains("Claude Code deletes 1 transcript within 3 days"), "{page}");
+    assert!(page.contains("for 30 days") && page.contains("cleanupPeriodDays"), "{page}");
+    assert!(!page.contains("not read to its end"), "{page}");
+    assert_eq!(std::fs::read_to_string(settings).unwrap(), "{}");
+    drop(served);
+
+    written("5f0c1a52-0000-4000-8000-00000000000a", 26);
+    assert!(!serve(&house).text("/?range=all").contains("Claude Code deletes"));
 }

@@ -8,7 +8,7 @@ use jiff::ToSpan;
 use jiff::civil::Date;
 
 use crate::event::{Tally, UnixMillis};
-use crate::store::{Bucket, Dimension, Group, GroupOrder, Overview, ProjectRow, Readers, Span, Split, WeekRow};
+use crate::store::{Aging, Bucket, Dimension, Group, GroupOrder, Overview, ProjectRow, Readers, Span, Split, WeekRow};
 use crate::web::WebState;
 use crate::web::api::answer::blocking;
 use crate::web::api::scope::{Scope, start_of};
@@ -17,6 +17,8 @@ use crate::web::memory::Memory;
 
 /// What pages have read, of any type.
 pub type Shelf = Memory<Arc<dyn Any + Send + Sync>>;
+
+const QUARTER: i64 = 900_000;
 
 /// The most models that a page is about; who has more sees those with the most tokens.
 const MOST_MODELS: usize = 200;
@@ -44,6 +46,16 @@ pub async fn remembered<T: Send + Sync + 'static>(
 pub async fn totals(state: &WebState, scope: &Scope) -> Result<Arc<Overview>, ApiError> {
     let (span, filter) = (scope.span, scope.filter.clone());
     remembered(state, &scope.question("totals"), move |readers| Ok(readers.sums(span, &filter)?)).await
+}
+
+/// Only the sums of a scope, which is less work.
+pub async fn tally(state: &WebState, scope: &Scope) -> Result<Arc<Tally>, ApiError> {
+    let (Span { from, to }, filter) = (scope.span, scope.filter.clone());
+    remembered(state, &scope.question("tally"), move |readers| {
+        let buckets = readers.trend(&[from, to], &filter, Split::Nothing)?;
+        Ok(buckets.first().map(|bucket| bucket.tally).unwrap_or_default())
+    })
+    .await
 }
 
 /// The models of a scope, the greatest first.
@@ -91,6 +103,15 @@ pub async fn project_names(state: &WebState, limit: usize) -> Result<Arc<Vec<Arc
 /// Every model of the history, in the order in which it first saw them.
 pub async fn all_models(state: &WebState) -> Result<Arc<Vec<Arc<str>>>, ApiError> {
     remembered(state, "all models", |readers| Ok(readers.models()?)).await
+}
+
+/// Files of a source that are deleted within so many days, if nobody writes to them.
+pub async fn aging(state: &WebState, source: &str, days: u32) -> Result<Arc<Aging>, ApiError> {
+    let age = i64::from(state.settings.cleanup_days.saturating_sub(days)) * UnixMillis::DAY;
+    // To the quarter hour, so that whoever asks twice asks the same.
+    let before = UnixMillis((state.clock.now().0 - age).div_euclid(QUARTER) * QUARTER);
+    let source = source.to_owned();
+    remembered(state, &format!("aging {source} {}", before.0), move |readers| Ok(readers.aging(&source, before)?)).await
 }
 
 /// The days of 53 weeks that end with today, the oldest first, of what a scope is about.

@@ -1,5 +1,6 @@
 //! `/`: a range of the history in a few numbers, its days, models and projects.
 
+mod aging;
 mod heat;
 mod month;
 
@@ -73,8 +74,10 @@ async fn page(visit: Visit) -> Result<Response, ApiError> {
         data::week(state, &scope),
     )?;
     let words = visit.words();
+    let mut frame = visit.frame(words.overview.title.to_string()).with_filters(&visit).await;
+    frame.notices.extend(aging::notice(&visit).await);
     let page = Overview {
-        frame: visit.frame(words.overview.title.to_string()).with_filters(&visit).await,
+        frame,
         cards: Cards::of(&visit, &totals, &previous, &slots),
         month,
         trend,

@@ -59,7 +59,7 @@ super::words! {
         cost: "Cost", "费用";
         share: "Share", "占比";
         sessions: "Sessions", "会话";
-        tokens: "Tokens", "令牌";
+        tokens: "Tokens", "Token";
         other: "Other", "其他";
         no_price: "no price", "无价格";
         no_project: "(no project)", "（无项目）";
