@@ -19,7 +19,7 @@ use crate::web::api::trends::Period;
 use crate::web::error::ApiError;
 use crate::web::query::{Asked, Kind, Parameter};
 
-static SORT: Parameter = Parameter {
+pub static SORT: Parameter = Parameter {
     name: "sort",
     about: "The latest or the greatest first, by this.",
     kind: Kind::Choice(&["last_activity", "started", "cost", "tokens"]),
@@ -218,15 +218,20 @@ impl SessionDetail {
     }
 }
 
+/// The order that a word stands for.
+pub fn order(word: &str) -> SessionOrder {
+    match word {
+        "started" => SessionOrder::Started,
+        "cost" => SessionOrder::Cost,
+        "tokens" => SessionOrder::Tokens,
+        _ => SessionOrder::LastActivity,
+    }
+}
+
 fn page(state: WebState, request: Arc<Request>, asked: Asked) -> Answering {
     Box::pin(async move {
         let scope = Scope::of(&state, &asked, Reach::Days(30))?;
-        let order = match asked.word(&SORT) {
-            "started" => SessionOrder::Started,
-            "cost" => SessionOrder::Cost,
-            "tokens" => SessionOrder::Tokens,
-            _ => SessionOrder::LastActivity,
-        };
+        let order = order(asked.word(&SORT));
         let (costs, page) = (state.hub.shows_costs(), rows(&asked));
         let question = scope.question(&format!("sessions {order:?} {page:?}"));
         of_history(&state, &request, question, move |readers| {

@@ -9,7 +9,8 @@ use jiff::civil::Date;
 
 use crate::event::UnixMillis;
 use crate::store::{
-    Bucket, DayRow, Dimension, Filter, Group, GroupOrder, Overview, ProjectRow, Readers, Span, Split, WeekRow,
+    Bucket, DayRow, Dimension, Filter, Group, GroupOrder, Overview, ProjectRow, Readers, SessionOrder, SessionPage, Span,
+    Split, WeekRow,
 };
 use crate::web::WebState;
 use crate::web::api::answer::blocking;
@@ -70,6 +71,20 @@ pub async fn projects(
     let (span, filter) = (scope.span, scope.filter.clone());
     remembered(state, &scope.question(&format!("projects {order:?} {page:?}")), move |readers| {
         Ok(readers.project_rows(span, &filter, order, page)?)
+    })
+    .await
+}
+
+/// A page of the sessions of a scope in an order, and how many there are.
+pub async fn sessions(
+    state: &WebState,
+    scope: &Scope,
+    order: SessionOrder,
+    page: (usize, usize),
+) -> Result<Arc<SessionPage>, ApiError> {
+    let (span, filter) = (scope.span, scope.filter.clone());
+    remembered(state, &scope.question(&format!("sessions {order:?} {page:?}")), move |readers| {
+        Ok(readers.sessions(span, &filter, order, page)?)
     })
     .await
 }

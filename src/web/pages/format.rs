@@ -109,6 +109,23 @@ impl Format {
         }
     }
 
+    /// `14:05`
+    pub fn clock(&self, at: UnixMillis) -> String {
+        self.instant(at).split_once(' ').map(|(_, time)| time.to_owned()).unwrap_or_default()
+    }
+
+    /// How long something lasted, to the minute: `2 h 5 min`.
+    pub fn duration(&self, ms: i64) -> String {
+        let t = &self.language.words().common;
+        let minutes = ms.max(0) / 60_000;
+        match (minutes / 1_440, minutes / 60 % 24, minutes % 60) {
+            (0, 0, 0) if ms > 0 => t.under_a_minute.to_string(),
+            (0, 0, minutes) => t.minutes.with("m", minutes).into(),
+            (0, hours, minutes) => t.hours.with("h", hours).with("m", minutes).into(),
+            (days, hours, _) => t.days.with("d", days).with("h", hours).into(),
+        }
+    }
+
     /// `Mon 2026-11-23`
     pub fn day(&self, date: Date) -> String {
         format!("{} {date}", self.weekday(date.weekday()))
@@ -234,6 +251,10 @@ mod tests {
         assert_eq!(berlin.instant(UnixMillis(i64::MAX)), "at an impossible time");
         assert_eq!([berlin.zone_name(), Format::default().zone_name()], ["Europe/Berlin", "UTC"]);
         let chinese = Format { language: Language::Chinese, ..Format::default() };
+        assert_eq!(berlin.clock(UnixMillis(1_795_438_800_000)), "14:00");
+        let lasted = [0, 59_999, 60_000, 7_500_000, 180_000_000].map(|ms| berlin.duration(ms));
+        assert_eq!(lasted, ["0 min", "< 1 min", "1 min", "2 h 5 min", "2 d 2 h"]);
+        assert_eq!(chinese.duration(7_500_000), "2 小时 5 分钟");
         let date = jiff::civil::date(2026, 11, 23);
         assert_eq!([berlin.day(date), chinese.day(date)], ["Mon 2026-11-23", "周一 2026-11-23"]);
     }

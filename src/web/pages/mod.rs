@@ -18,6 +18,7 @@ pub mod overview;
 pub mod preferences;
 pub mod projects;
 pub mod range;
+pub mod sessions;
 pub mod situation;
 #[cfg(test)]
 mod tests;
@@ -36,7 +37,8 @@ use preferences::Taste;
 use visit::Page;
 
 /// Every page, in the order of the navigation.
-static PAGES: [&Page; 5] = [&overview::PAGE, &models::PAGE, &projects::LIST, &projects::ONE, &docs::PAGE];
+static PAGES: [&Page; 6] =
+    [&overview::PAGE, &models::PAGE, &projects::LIST, &projects::ONE, &sessions::PAGE, &docs::PAGE];
 
 /// All pages.
 pub fn routes(state: &WebState) -> Routes {

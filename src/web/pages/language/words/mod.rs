@@ -4,6 +4,7 @@ mod common;
 mod models;
 mod overview;
 mod projects;
+mod sessions;
 mod states;
 
 use super::Text;
@@ -12,6 +13,7 @@ use common::Common;
 use models::Models;
 use overview::Overview;
 use projects::Projects;
+use sessions::Sessions;
 use states::States;
 
 /// Texts by key, in both languages: `key: "English", "Chinese";`.
@@ -62,4 +64,5 @@ catalog! {
     overview: Overview,
     models: Models,
     projects: Projects,
+    sessions: Sessions,
 }
