@@ -9,8 +9,8 @@ use jiff::civil::Date;
 
 use crate::event::UnixMillis;
 use crate::store::{
-    Bucket, DayRow, Dimension, Filter, Group, GroupOrder, Overview, ProjectRow, Readers, SessionOrder, SessionPage, Span,
-    Split, WeekRow,
+    BlockOptions, Blocks, Bucket, DayRow, Dimension, Filter, Group, GroupOrder, Overview, ProjectRow, Readers,
+    SessionOrder, SessionPage, Span, Split, WeekRow,
 };
 use crate::web::WebState;
 use crate::web::api::answer::blocking;
@@ -87,6 +87,15 @@ pub async fn sessions(
         Ok(readers.sessions(span, &filter, order, page)?)
     })
     .await
+}
+
+/// The five-hour windows that a span touches, just now. All projects and models count together.
+pub async fn blocks(state: &WebState, span: Span) -> Result<Arc<Blocks>, ApiError> {
+    // Whether a window is going on, and what was in the last hour, changes by itself.
+    const STEP: i64 = 5_000;
+    let now = state.clock.now();
+    let question = format!("blocks {} {} {}", span.from.0, span.to.0, now.0 / STEP);
+    remembered(state, &question, move |readers| Ok(readers.blocks(span, now, BlockOptions::default())?)).await
 }
 
 /// The projects with the most tokens, for whoever wants to choose one.

@@ -114,6 +114,15 @@ impl Format {
         self.instant(at).split_once(' ').map(|(_, time)| time.to_owned()).unwrap_or_default()
     }
 
+    /// `2026-11-23 14:00 – 19:00`
+    pub fn period(&self, from: UnixMillis, to: UnixMillis) -> String {
+        let (begin, end) = (self.instant(from), self.instant(to));
+        match (begin.split_once(' '), end.split_once(' ')) {
+            (Some((first, _)), Some((last, time))) if first == last => format!("{begin} – {time}"),
+            _ => format!("{begin} – {end}"),
+        }
+    }
+
     /// How long something lasted, to the minute: `2 h 5 min`.
     pub fn duration(&self, ms: i64) -> String {
         let t = &self.language.words().common;
@@ -252,6 +261,9 @@ mod tests {
         assert_eq!([berlin.zone_name(), Format::default().zone_name()], ["Europe/Berlin", "UTC"]);
         let chinese = Format { language: Language::Chinese, ..Format::default() };
         assert_eq!(berlin.clock(UnixMillis(1_795_438_800_000)), "14:00");
+        let hours = |from: i64, to: i64| berlin.period(UnixMillis(from * 3_600_000), UnixMillis(to * 3_600_000));
+        assert_eq!(hours(0, 5), "1970-01-01 01:00 – 06:00");
+        assert_eq!(hours(20, 25), "1970-01-01 21:00 – 1970-01-02 02:00");
         let lasted = [0, 59_999, 60_000, 7_500_000, 180_000_000].map(|ms| berlin.duration(ms));
         assert_eq!(lasted, ["0 min", "< 1 min", "1 min", "2 h 5 min", "2 d 2 h"]);
         assert_eq!(chinese.duration(7_500_000), "2 小时 5 分钟");

@@ -131,29 +131,37 @@ pub struct SessionItem {
 }
 
 /// Where a session worked.
+#[derive(Clone)]
 pub struct ProjectLink {
     pub name: String,
     pub path: Arc<str>,
     pub url: String,
 }
 
-impl SessionItem {
-    pub fn all(rows: &[SessionRow], visit: &Visit) -> Vec<Self> {
-        // Names are told apart among all that are shown.
-        let mut paths: Vec<Arc<str>> = rows.iter().flat_map(|row| row.projects.iter().cloned()).collect();
+impl ProjectLink {
+    pub fn all(mut paths: Vec<Arc<str>>, visit: &Visit) -> Vec<Self> {
         paths.sort_unstable();
         paths.dedup();
         let names = project_names(&paths, visit.words());
-        let link = |path: &Arc<str>| ProjectLink {
-            name: paths.binary_search(path).map(|at| names[at].clone()).unwrap_or_default(),
+        let link = |(path, name): (&Arc<str>, String)| Self {
+            name,
             path: Arc::clone(path),
             url: visit.view.with_projects(Vec::new()).at(&path_of("/projects", path)),
         };
+        paths.iter().zip(names).map(link).collect()
+    }
+}
+
+impl SessionItem {
+    pub fn all(rows: &[SessionRow], visit: &Visit) -> Vec<Self> {
+        // Names are told apart among all that are shown.
+        let links = ProjectLink::all(rows.iter().flat_map(|row| row.projects.iter().cloned()).collect(), visit);
+        let link = |path: &Arc<str>| links.iter().find(|link| link.path == *path).cloned();
         let item = |row: &SessionRow| Self {
             short: short(&row.session),
             url: visit.view.at(&path_of("/sessions", &row.session)),
             id: Arc::clone(&row.session),
-            projects: row.projects.iter().map(link).collect(),
+            projects: row.projects.iter().filter_map(link).collect(),
             model: format::cut(row.models.first().map_or("", |model| &**model)),
             more_models: (row.models.len() > 1).then(|| format!("+{}", row.models.len() - 1)),
             models: row.models.join(", "),
@@ -168,7 +176,7 @@ impl SessionItem {
 }
 
 /// The first part of an id: eight letters of most.
-fn short(id: &str) -> String {
+pub(super) fn short(id: &str) -> String {
     const LETTERS: usize = 8;
     if id.chars().nth(LETTERS).is_none() {
         return id.to_owned();
@@ -177,8 +185,8 @@ fn short(id: &str) -> String {
 }
 
 /// A response has just come.
-fn is_active(last: UnixMillis, now: UnixMillis) -> bool {
-    now.0.saturating_sub(last.0) < ACTIVE_MINUTES * 60_000
+pub(super) fn is_active(last: UnixMillis, now: UnixMillis) -> bool {
+    now.0.abs_diff(last.0) < ACTIVE_MINUTES.unsigned_abs() * 60_000
 }
 
 #[cfg(test)]

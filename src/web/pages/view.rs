@@ -174,7 +174,8 @@ impl View {
         Self { language: None, ..self.clone() }
     }
 
-    /// The same with one of the page's own parameters; without it where the value is empty. Another order begins at the first page.
+    /// The same with one of the page's own parameters; without it where the value is empty. Another order begins at the
+    /// first page.
     #[must_use]
     pub fn with_own(&self, name: &'static str, value: &str) -> Self {
         let mut view = if name == "page" { self.clone() } else { self.at_first_page() };

@@ -1,5 +1,5 @@
-//! What the search field of `/sessions` finds: sessions whose id begins with a text, or else those of projects that have it
-//! in their path. Either is a filter that the API has, too.
+//! What the search field of `/sessions` finds: sessions whose id begins with a text, or else those of projects that have
+//! it in their path. Either is a filter that the API has, too.
 
 use std::sync::Arc;
 
@@ -72,7 +72,9 @@ impl Search {
     pub(super) fn nothing(&self, visit: &Visit) -> String {
         let (t, common) = (&visit.words().sessions, &visit.words().common);
         match (&self.found, visit.snapshot.last_event_at) {
-            (Found::TooMany, _) => t.too_many.with("n", visit.format.grouped(MOST as u64)).with("text", &self.text).into(),
+            (Found::TooMany, _) => {
+                t.too_many.with("n", visit.format.grouped(MOST as u64)).with("text", &self.text).into()
+            }
             (Found::Everything, Some(at)) => common.nothing_newest.with("newest", visit.format.instant(at)).into(),
             (Found::Everything, None) => common.nothing_here.to_string(),
             _ => t.none_found.with("text", &self.text).into(),

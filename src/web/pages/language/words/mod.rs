@@ -1,5 +1,6 @@
 //! The catalog: one file a page, one line a text, English and Chinese side by side.
 
+mod blocks;
 mod common;
 mod models;
 mod overview;
@@ -9,6 +10,7 @@ mod states;
 
 use super::Text;
 
+use blocks::Blocks;
 use common::Common;
 use models::Models;
 use overview::Overview;
@@ -65,4 +67,5 @@ catalog! {
     models: Models,
     projects: Projects,
     sessions: Sessions,
+    blocks: Blocks,
 }

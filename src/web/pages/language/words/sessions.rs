@@ -16,5 +16,21 @@ super::words! {
         clear_search: "Clear the search", "清除搜索";
         none_found: "No session in this range begins with “{text}” or belongs to a project of that name.", "此范围内没有 ID 以“{text}”开头或属于该名称项目的会话。";
         too_many: "More than {n} sessions begin with “{text}”. Type more of the id.", "以“{text}”开头的会话超过 {n} 个，请输入更长的 ID。";
+        whole: "Over all time, whatever the range. Times are in {zone}.", "统计全部时间，与所选范围无关。时区为 {zone}。";
+        not_exact: "The detail has been removed, so times are known to the quarter hour.", "明细已被移除，时间精确到一刻钟。";
+        branches: "Branches", "分支";
+        subagents: "By sub-agents", "子代理";
+        reported: "Claude Code’s own figure", "Claude Code 自报费用";
+        over_time: "Tokens over time", "令牌随时间的变化";
+        chart_label: "Tokens of the session, {n} intervals, stacked by kind", "会话的令牌，按类型堆叠，共 {n} 个时段";
+        chart_caption: "Tokens by the time at which responses began, in steps of {step}, in {zone}.", "按响应开始的时间统计的令牌，每段 {step}，时区 {zone}。";
+        step_day: "a day", "一天";
+        step_hour: "an hour", "一小时";
+        time: "Time", "时间";
+        agents: "Agents", "代理";
+        agent: "Agent", "代理";
+        main: "Main conversation", "主对话";
+        agents_caption: "Of responses that still have their detail, the first to respond first.", "仅含仍有明细的响应，按首次响应的先后排列。";
+        all: "All sessions", "全部会话";
     }
 }
