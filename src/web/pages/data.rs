@@ -8,7 +8,10 @@ use jiff::ToSpan;
 use jiff::civil::Date;
 
 use crate::event::{Tally, UnixMillis};
-use crate::store::{Aging, Bucket, Dimension, Group, GroupOrder, Overview, ProjectRow, Readers, Span, Split, WeekRow};
+use crate::store::{
+    Aging, BlockOptions, Blocks, Bucket, Dimension, Group, GroupOrder, Overview, ProjectRow, Readers, SessionOrder,
+    SessionPage, Span, Split, WeekRow,
+};
 use crate::web::WebState;
 use crate::web::api::answer::blocking;
 use crate::web::api::scope::{Scope, start_of};
@@ -79,6 +82,29 @@ pub async fn projects(
         Ok(readers.project_rows(span, &filter, order, page)?)
     })
     .await
+}
+
+/// A page of the sessions of a scope in an order, and how many there are.
+pub async fn sessions(
+    state: &WebState,
+    scope: &Scope,
+    order: SessionOrder,
+    page: (usize, usize),
+) -> Result<Arc<SessionPage>, ApiError> {
+    let (span, filter) = (scope.span, scope.filter.clone());
+    remembered(state, &scope.question(&format!("sessions {order:?} {page:?}")), move |readers| {
+        Ok(readers.sessions(span, &filter, order, page)?)
+    })
+    .await
+}
+
+/// The five-hour windows that a span touches, just now. All projects and models count together.
+pub async fn blocks(state: &WebState, span: Span) -> Result<Arc<Blocks>, ApiError> {
+    // Whether a window is going on, and what was in the last hour, changes by itself.
+    const STEP: i64 = 5_000;
+    let now = state.clock.now();
+    let question = format!("blocks {} {} {}", span.from.0, span.to.0, now.0 / STEP);
+    remembered(state, &question, move |readers| Ok(readers.blocks(span, now, BlockOptions::default())?)).await
 }
 
 /// The projects of a scope with the most tokens.

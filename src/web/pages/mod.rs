@@ -3,6 +3,7 @@
 //! A request becomes a [`visit::Visit`]: who asks, for which [`view::View`], in which language. The page reads through
 //! [`data`], puts what it found into words, and is shown in a [`frame::Frame`].
 
+pub mod blocks;
 pub mod chart;
 pub mod count;
 pub mod data;
@@ -18,8 +19,11 @@ pub mod overview;
 pub mod preferences;
 pub mod projects;
 pub mod range;
+pub mod session;
+pub mod sessions;
 pub mod situation;
 pub mod slots;
+pub mod stack;
 #[cfg(test)]
 mod tests;
 pub mod trend;
@@ -38,7 +42,16 @@ use preferences::Taste;
 use visit::Page;
 
 /// Every page, in the order of the navigation.
-static PAGES: [&Page; 5] = [&overview::PAGE, &models::PAGE, &projects::LIST, &projects::ONE, &docs::PAGE];
+static PAGES: [&Page; 8] = [
+    &overview::PAGE,
+    &models::PAGE,
+    &projects::LIST,
+    &projects::ONE,
+    &sessions::PAGE,
+    &session::PAGE,
+    &blocks::PAGE,
+    &docs::PAGE,
+];
 
 /// All pages.
 pub fn routes(state: &WebState) -> Routes {

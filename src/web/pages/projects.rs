@@ -4,9 +4,8 @@ use std::sync::Arc;
 
 use askama::Template;
 
-use super::chart::{Colour, Shares};
 use super::data;
-use super::figures::{Row, project_names};
+use super::figures::{Row, Share, project_names};
 use super::format::Number;
 use super::frame::{Choice, Frame};
 use super::models::{ModelRow, order, sorts};
@@ -73,7 +72,7 @@ pub struct ProjectItem {
     pub url: String,
     pub row: Row,
     /// Its tokens beside those of the largest in the list.
-    pub bar: Shares,
+    pub share: Share,
 }
 
 impl ProjectItem {
@@ -86,7 +85,7 @@ impl ProjectItem {
             url: visit.view.with_projects(Vec::new()).at(&path_of("/projects", path)),
             path: Arc::clone(path),
             row: Row::of(tally, &visit.format),
-            bar: Shares::one(Colour::Plain, tally.tokens.total().into(), largest.into()),
+            share: Share::of(tally.tokens.total(), largest),
         };
         rows.into_iter().zip(project_names(&paths, visit.words())).map(item).collect()
     }

@@ -109,7 +109,7 @@ fn check(scene: Scene, there: &[&str], absent: &[&str]) {
 }
 
 /// A path of every page.
-const PATHS: [&str; 4] = ["/", "/models", "/projects", "/docs"];
+const PATHS: [&str; 6] = ["/", "/models", "/projects", "/sessions", "/blocks", "/docs"];
 
 #[test]
 fn every_page_is_there_in_both_languages() {

@@ -1,18 +1,22 @@
 //! The catalog: one file a page, one line a text, English and Chinese side by side.
 
+mod blocks;
 mod common;
 mod models;
 mod overview;
 mod projects;
+mod sessions;
 mod states;
 mod trend;
 
 use super::Text;
 
+use blocks::Blocks;
 use common::Common;
 use models::Models;
 use overview::Overview;
 use projects::Projects;
+use sessions::Sessions;
 use states::States;
 use trend::Trend;
 
@@ -65,4 +69,6 @@ catalog! {
     models: Models,
     projects: Projects,
     trend: Trend,
+    sessions: Sessions,
+    blocks: Blocks,
 }
