@@ -36,6 +36,7 @@ const STYLES: &str = concat!(
     include_str!("../../templates/static/frame.css"),
     include_str!("../../templates/static/panels.css"),
     include_str!("../../templates/static/chart.css"),
+    include_str!("../../templates/static/sessions.css"),
     include_str!("../../templates/static/ask.css"),
 );
 

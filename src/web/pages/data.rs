@@ -7,8 +7,11 @@ use std::sync::Arc;
 use jiff::ToSpan;
 use jiff::civil::Date;
 
-use crate::event::UnixMillis;
-use crate::store::{Bucket, Dimension, Filter, Group, GroupOrder, Overview, ProjectRow, Readers, Span, Split, WeekRow};
+use crate::event::{Tally, UnixMillis};
+use crate::store::{
+    Aging, BlockOptions, Blocks, Bucket, Dimension, Group, GroupOrder, Overview, ProjectRow, Readers, SessionOrder,
+    SessionPage, Span, Split, WeekRow,
+};
 use crate::web::WebState;
 use crate::web::api::answer::blocking;
 use crate::web::api::scope::{Scope, start_of};
@@ -17,6 +20,8 @@ use crate::web::memory::Memory;
 
 /// What pages have read, of any type.
 pub type Shelf = Memory<Arc<dyn Any + Send + Sync>>;
+
+const QUARTER: i64 = 900_000;
 
 /// The most models that a page is about; who has more sees those with the most tokens.
 const MOST_MODELS: usize = 200;
@@ -46,6 +51,16 @@ pub async fn totals(state: &WebState, scope: &Scope) -> Result<Arc<Overview>, Ap
     remembered(state, &scope.question("totals"), move |readers| Ok(readers.sums(span, &filter)?)).await
 }
 
+/// Only the sums of a scope, which is less work.
+pub async fn tally(state: &WebState, scope: &Scope) -> Result<Arc<Tally>, ApiError> {
+    let (Span { from, to }, filter) = (scope.span, scope.filter.clone());
+    remembered(state, &scope.question("tally"), move |readers| {
+        let buckets = readers.trend(&[from, to], &filter, Split::Nothing)?;
+        Ok(buckets.first().map(|bucket| bucket.tally).unwrap_or_default())
+    })
+    .await
+}
+
 /// The models of a scope, the greatest first.
 pub async fn models(state: &WebState, scope: &Scope, order: GroupOrder) -> Result<Arc<Vec<Group>>, ApiError> {
     let (span, filter) = (scope.span, scope.filter.clone());
@@ -69,19 +84,60 @@ pub async fn projects(
     .await
 }
 
-/// The projects with the most tokens, for whoever wants to choose one.
-pub async fn project_names(state: &WebState, limit: usize) -> Result<Arc<Vec<Arc<str>>>, ApiError> {
-    remembered(state, &format!("names {limit}"), move |readers| {
-        let (groups, _) =
-            readers.grouped(Span::ALL, &Filter::default(), Dimension::Project, GroupOrder::Tokens, (0, limit))?;
-        Ok(groups.into_iter().filter_map(|group| group.name).collect())
+/// A page of the sessions of a scope in an order, and how many there are.
+pub async fn sessions(
+    state: &WebState,
+    scope: &Scope,
+    order: SessionOrder,
+    page: (usize, usize),
+) -> Result<Arc<SessionPage>, ApiError> {
+    let (span, filter) = (scope.span, scope.filter.clone());
+    remembered(state, &scope.question(&format!("sessions {order:?} {page:?}")), move |readers| {
+        Ok(readers.sessions(span, &filter, order, page)?)
     })
     .await
+}
+
+/// The five-hour windows that a span touches, just now. All projects and models count together.
+pub async fn blocks(state: &WebState, span: Span) -> Result<Arc<Blocks>, ApiError> {
+    // Whether a window is going on, and what was in the last hour, changes by itself.
+    const STEP: i64 = 5_000;
+    let now = state.clock.now();
+    let question = format!("blocks {} {} {}", span.from.0, span.to.0, now.0 / STEP);
+    remembered(state, &question, move |readers| Ok(readers.blocks(span, now, BlockOptions::default())?)).await
+}
+
+/// The projects of a scope with the most tokens.
+pub async fn largest_projects(
+    state: &WebState,
+    scope: &Scope,
+    limit: usize,
+) -> Result<Arc<Vec<(Arc<str>, Tally)>>, ApiError> {
+    let (span, filter) = (scope.span, scope.filter.clone());
+    remembered(state, &scope.question(&format!("largest projects {limit}")), move |readers| {
+        let (groups, _) = readers.grouped(span, &filter, Dimension::Project, GroupOrder::Tokens, (0, limit))?;
+        Ok(groups.into_iter().filter_map(|group| Some((group.name?, group.sums.tally))).collect())
+    })
+    .await
+}
+
+/// The projects of all time with the most tokens, for whoever wants to choose one.
+pub async fn project_names(state: &WebState, limit: usize) -> Result<Arc<Vec<Arc<str>>>, ApiError> {
+    remembered(state, &format!("names {limit}"), move |readers| Ok(readers.project_names(limit)?)).await
 }
 
 /// Every model of the history, in the order in which it first saw them.
 pub async fn all_models(state: &WebState) -> Result<Arc<Vec<Arc<str>>>, ApiError> {
     remembered(state, "all models", |readers| Ok(readers.models()?)).await
+}
+
+/// Files of a source that are deleted within so many days, if nobody writes to them.
+pub async fn aging(state: &WebState, source: &str, days: u32) -> Result<Arc<Aging>, ApiError> {
+    let age = i64::from(state.settings.cleanup_days.saturating_sub(days)) * UnixMillis::DAY;
+    // To the quarter hour, so that whoever asks twice asks the same.
+    let before = UnixMillis((state.clock.now().0 - age).div_euclid(QUARTER) * QUARTER);
+    let source = source.to_owned();
+    remembered(state, &format!("aging {source} {}", before.0), move |readers| Ok(readers.aging(&source, before)?)).await
 }
 
 /// The days of 53 weeks that end with today, the oldest first, of what a scope is about.

@@ -35,6 +35,22 @@ impl Row {
     }
 }
 
+/// A part of a whole, in words and as a bar.
+pub struct Share {
+    pub text: String,
+    pub bar: Shares,
+}
+
+impl Share {
+    pub fn of(part: u64, whole: u64) -> Self {
+        Self::coloured(Colour::Plain, part, whole)
+    }
+
+    pub fn coloured(colour: Colour, part: u64, whole: u64) -> Self {
+        Self { text: percent(share(part, whole)), bar: Shares::one(colour, part.into(), whole.into()) }
+    }
+}
+
 /// A change against as much time before.
 pub struct Delta {
     /// `up`, `down` or `same`.

@@ -3,6 +3,7 @@
 //! A request becomes a [`visit::Visit`]: who asks, for which [`view::View`], in which language. The page reads through
 //! [`data`], puts what it found into words, and is shown in a [`frame::Frame`].
 
+pub mod blocks;
 pub mod chart;
 pub mod cost;
 pub mod count;
@@ -20,8 +21,11 @@ pub mod overview;
 pub mod preferences;
 pub mod projects;
 pub mod range;
+pub mod session;
+pub mod sessions;
 pub mod situation;
 pub mod slots;
+pub mod stack;
 #[cfg(test)]
 mod tests;
 pub mod trend;
@@ -40,8 +44,18 @@ use preferences::Taste;
 use visit::Page;
 
 /// Every page, in the order of the navigation.
-static PAGES: [&Page; 7] =
-    [&overview::PAGE, &models::PAGE, &projects::LIST, &projects::ONE, &cost::PAGE, &export::PAGE, &docs::PAGE];
+static PAGES: [&Page; 10] = [
+    &overview::PAGE,
+    &models::PAGE,
+    &projects::LIST,
+    &projects::ONE,
+    &sessions::PAGE,
+    &session::PAGE,
+    &blocks::PAGE,
+    &cost::PAGE,
+    &export::PAGE,
+    &docs::PAGE,
+];
 
 /// All pages.
 pub fn routes(state: &WebState) -> Routes {

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use askama::Template;
 
-use super::chart::{ModelColours, Shares};
+use super::chart::ModelColours;
 use super::cost::parts::CostRow;
 use super::data;
-use super::figures::Row;
-use super::format::{self, percent, share};
+use super::figures::{Row, Share};
+use super::format;
 use super::frame::{Choice, Frame};
 use super::visit::{Answering, Page, Visit};
 use crate::event::{PicoUsd, Tally};
@@ -94,10 +94,8 @@ pub struct ModelRow {
     pub name: String,
     pub url: String,
     pub row: Row,
-    /// Its tokens among all.
-    pub share: String,
-    /// The same in its colour.
-    pub bar: Shares,
+    /// Its tokens among all, in its colour.
+    pub share: Share,
 }
 
 impl ModelRow {
@@ -107,11 +105,9 @@ impl ModelRow {
         let row = |group: &Group| {
             let name = group.name.clone().unwrap_or_default();
             let tally = &group.sums.tally;
-            let (part, whole) = (tally.tokens.total(), whole.tokens.total());
             Self {
                 name: format::cut(&name),
-                share: percent(share(part, whole)),
-                bar: Shares::one(colours.colour(&name), part.into(), whole.into()),
+                share: Share::coloured(colours.colour(&name), tally.tokens.total(), whole.tokens.total()),
                 url: visit.view.with_models(vec![name]).at("/"),
                 row: Row::of(tally, &visit.format),
             }

@@ -1,5 +1,6 @@
 //! `/`: a range of the history in a few numbers, its days, models and projects.
 
+mod aging;
 mod heat;
 mod month;
 
@@ -66,15 +67,17 @@ async fn page(visit: Visit) -> Result<Response, ApiError> {
         Month::read(&visit),
         data::models(state, &scope, GroupOrder::Tokens),
         data::all_models(state),
-        data::projects(state, &scope, GroupOrder::Tokens, (0, PROJECTS)),
+        data::largest_projects(state, &scope, PROJECTS),
         slots(state, &scope),
         TrendPanel::read(&visit, &scope),
         data::year(state, &scope),
         data::week(state, &scope),
     )?;
     let words = visit.words();
+    let mut frame = visit.frame(words.overview.title.to_string()).with_filters(&visit).await;
+    frame.notices.extend(aging::notice(&visit).await);
     let page = Overview {
-        frame: visit.frame(words.overview.title.to_string()).with_filters(&visit).await,
+        frame,
         cards: Cards::of(&visit, &totals, &previous, &slots),
         month,
         trend,
@@ -83,7 +86,7 @@ async fn page(visit: Visit) -> Result<Response, ApiError> {
         models: ModelRow::all(&models[..models.len().min(MODELS)], &totals.sums.tally, &all_models, &visit),
         sum: (2..=MODELS).contains(&models.len()).then(|| Row::of(&totals.sums.tally, &visit.format)),
         kinds: Kinds::of(totals.sums.tally.tokens, words, &visit.format),
-        projects: ProjectItem::all(&projects.0, &visit),
+        projects: ProjectItem::all(projects.iter().map(|(path, tally)| (path, tally)), &visit),
         models_url: visit.view.at("/models"),
         projects_url: visit.view.at("/projects"),
     };

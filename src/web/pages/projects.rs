@@ -4,15 +4,15 @@ use std::sync::Arc;
 
 use askama::Template;
 
-use super::chart::{Colour, Shares};
 use super::data;
-use super::figures::{Row, project_names};
+use super::figures::{Row, Share, project_names};
 use super::format::Number;
 use super::frame::{Choice, Frame};
 use super::models::{ModelRow, order, sorts};
 use super::trend::TrendPanel;
 use super::view::path_of;
 use super::visit::{Answering, Page, Visit};
+use crate::event::Tally;
 use crate::route::Response;
 use crate::store::{GroupOrder, ProjectRow};
 use crate::web::error::ApiError;
@@ -41,7 +41,7 @@ const ROWS: usize = 50;
 struct ProjectsPage {
     frame: Frame,
     sorts: Vec<Choice>,
-    projects: Vec<ProjectItem>,
+    projects: Vec<Listed>,
     count: String,
     pages: Pages,
     api: String,
@@ -57,7 +57,7 @@ async fn list(visit: Visit) -> Result<Response, ApiError> {
     let page = ProjectsPage {
         frame: visit.frame(t.title.to_string()).with_filters(&visit).await,
         sorts: sorts(&visit, sort),
-        projects: ProjectItem::all(rows, &visit),
+        projects: Listed::all(rows, &visit),
         count: t.count.count(*total, &visit.format).into(),
         pages: Pages::of(&visit, number, total.div_ceil(ROWS as u64)),
         api: visit.api("/api/v1/stats/projects", &[("sort", sort)]),
@@ -71,26 +71,42 @@ pub struct ProjectItem {
     pub path: Arc<str>,
     pub url: String,
     pub row: Row,
-    pub sessions: Number,
-    pub last: Option<String>,
     /// Its tokens beside those of the largest in the list.
-    pub bar: Shares,
+    pub share: Share,
 }
 
 impl ProjectItem {
-    pub fn all(rows: &[ProjectRow], visit: &Visit) -> Vec<Self> {
-        let paths: Vec<Arc<str>> = rows.iter().map(|row| Arc::clone(&row.project)).collect();
-        let largest = rows.iter().map(|row| row.sums.tally.tokens.total()).max().unwrap_or(0);
-        let item = |(row, name): (&ProjectRow, String)| Self {
+    pub fn all<'a>(rows: impl IntoIterator<Item = (&'a Arc<str>, &'a Tally)>, visit: &Visit) -> Vec<Self> {
+        let rows: Vec<(&Arc<str>, &Tally)> = rows.into_iter().collect();
+        let paths: Vec<Arc<str>> = rows.iter().map(|(path, _)| Arc::clone(path)).collect();
+        let largest = rows.iter().map(|(_, tally)| tally.tokens.total()).max().unwrap_or(0);
+        let item = |((path, tally), name): ((&Arc<str>, &Tally), String)| Self {
             name,
-            url: visit.view.with_projects(Vec::new()).at(&path_of("/projects", &row.project)),
-            path: Arc::clone(&row.project),
-            row: Row::of(&row.sums.tally, &visit.format),
+            url: visit.view.with_projects(Vec::new()).at(&path_of("/projects", path)),
+            path: Arc::clone(path),
+            row: Row::of(tally, &visit.format),
+            share: Share::of(tally.tokens.total(), largest),
+        };
+        rows.into_iter().zip(project_names(&paths, visit.words())).map(item).collect()
+    }
+}
+
+/// The same with what only the list of all says.
+struct Listed {
+    item: ProjectItem,
+    sessions: Number,
+    last: Option<String>,
+}
+
+impl Listed {
+    fn all(rows: &[ProjectRow], visit: &Visit) -> Vec<Self> {
+        let items = ProjectItem::all(rows.iter().map(|row| (&row.project, &row.sums.tally)), visit);
+        let listed = |(item, row): (ProjectItem, &ProjectRow)| Self {
+            item,
             sessions: visit.format.things(row.sessions),
             last: row.last_at.map(|at| visit.format.instant(at)),
-            bar: Shares::one(Colour::Plain, row.sums.tally.tokens.total().into(), largest.into()),
         };
-        rows.iter().zip(project_names(&paths, visit.words())).map(item).collect()
+        items.into_iter().zip(rows).map(listed).collect()
     }
 }
 

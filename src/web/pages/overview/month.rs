@@ -29,9 +29,9 @@ impl Month {
         let [before, this, next] = bounds(visit.today(), visit)?;
         let (this_month, last_month) =
             (visit.scope_of(Span { from: this, to: next }), visit.scope_of(Span { from: before, to: this }));
-        let (sums, old) =
-            tokio::try_join!(data::totals(&visit.state, &this_month), data::totals(&visit.state, &last_month))?;
-        Ok(Self::of(visit, [this, next], &sums.sums.tally, &old.sums.tally))
+        let (sum, old) =
+            tokio::try_join!(data::tally(&visit.state, &this_month), data::tally(&visit.state, &last_month))?;
+        Ok(Self::of(visit, [this, next], &sum, &old))
     }
 
     fn of(visit: &Visit, [from, to]: [UnixMillis; 2], sum: &Tally, old: &Tally) -> Self {

@@ -59,11 +59,15 @@ super::words! {
         cost: "Cost", "费用";
         share: "Share", "占比";
         sessions: "Sessions", "会话";
-        tokens: "Tokens", "令牌";
+        tokens: "Tokens", "Token";
         other: "Other", "其他";
         no_price: "no price", "无价格";
         no_project: "(no project)", "（无项目）";
         day: "Day", "日期";
+        under_a_minute: "< 1 min", "不到 1 分钟";
+        minutes: "{m} min", "{m} 分钟";
+        hours: "{h} h {m} min", "{h} 小时 {m} 分钟";
+        days: "{d} d {h} h", "{d} 天 {h} 小时";
         impossible_time: "at an impossible time", "时间无效";
         local_zone: "the local time zone", "本地时区";
         sort: "Sort by", "排序";

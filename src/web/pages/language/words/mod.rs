@@ -1,22 +1,26 @@
 //! The catalog: one file a page, one line a text, English and Chinese side by side.
 
+mod blocks;
 mod common;
 mod cost;
 mod export;
 mod models;
 mod overview;
 mod projects;
+mod sessions;
 mod states;
 mod trend;
 
 use super::Text;
 
+use blocks::Blocks;
 use common::Common;
 use cost::Cost;
 use export::Export;
 use models::Models;
 use overview::Overview;
 use projects::Projects;
+use sessions::Sessions;
 use states::States;
 use trend::Trend;
 
@@ -71,4 +75,6 @@ catalog! {
     cost: Cost,
     export: Export,
     trend: Trend,
+    sessions: Sessions,
+    blocks: Blocks,
 }
