@@ -37,6 +37,7 @@ const STYLES: &str = concat!(
     include_str!("../../templates/static/panels.css"),
     include_str!("../../templates/static/chart.css"),
     include_str!("../../templates/static/sessions.css"),
+    include_str!("../../templates/static/ask.css"),
 );
 
 static STYLESHEET: LazyLock<Asset> =

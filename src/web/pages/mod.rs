@@ -5,9 +5,11 @@
 
 pub mod blocks;
 pub mod chart;
+pub mod cost;
 pub mod count;
 pub mod data;
 pub mod docs;
+pub mod export;
 pub mod figures;
 pub mod format;
 pub mod frame;
@@ -42,7 +44,7 @@ use preferences::Taste;
 use visit::Page;
 
 /// Every page, in the order of the navigation.
-static PAGES: [&Page; 8] = [
+static PAGES: [&Page; 10] = [
     &overview::PAGE,
     &models::PAGE,
     &projects::LIST,
@@ -50,6 +52,8 @@ static PAGES: [&Page; 8] = [
     &sessions::PAGE,
     &session::PAGE,
     &blocks::PAGE,
+    &cost::PAGE,
+    &export::PAGE,
     &docs::PAGE,
 ];
 

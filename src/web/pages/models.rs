@@ -5,6 +5,7 @@ use std::sync::Arc;
 use askama::Template;
 
 use super::chart::ModelColours;
+use super::cost::parts::CostRow;
 use super::data;
 use super::figures::{Row, Share};
 use super::format;
@@ -12,7 +13,7 @@ use super::frame::{Choice, Frame};
 use super::visit::{Answering, Page, Visit};
 use crate::event::{PicoUsd, Tally};
 use crate::route::Response;
-use crate::store::{Costs, Group, GroupOrder};
+use crate::store::{Group, GroupOrder};
 use crate::web::error::ApiError;
 use crate::web::query::{Kind, Parameter};
 
@@ -35,6 +36,7 @@ struct ModelsPage {
     /// Of all of them; none where there is one model at most.
     sum: Option<Row>,
     costs: Vec<CostRow>,
+    costs_sum: Option<CostRow>,
     /// Some responses have no kind of their own for their cost.
     has_unexplained: bool,
     api: String,
@@ -54,7 +56,9 @@ async fn page(visit: Visit) -> Result<Response, ApiError> {
         sorts: sorts(&visit, sort),
         models: ModelRow::all(&groups, sum, &all, &visit),
         sum: (groups.len() > 1).then(|| Row::of(sum, &visit.format)),
-        costs: groups.iter().map(|group| CostRow::of(group, &visit)).collect(),
+        costs: CostRow::all(&groups, &visit.format),
+        costs_sum: (groups.len() > 1)
+            .then(|| CostRow::of(visit.words().models.sum.to_string(), &totals.sums, &visit.format)),
         has_unexplained: totals.sums.costs.unexplained != PicoUsd(0),
         api: visit.api("/api/v1/stats/trends", &[("group_by", "model")]),
     };
@@ -109,36 +113,5 @@ impl ModelRow {
             }
         };
         groups.iter().map(row).collect()
-    }
-}
-
-/// What a model cost, by what is paid for.
-struct CostRow {
-    name: String,
-    input: String,
-    output: String,
-    cache_write: String,
-    cache_read: String,
-    search: String,
-    unexplained: String,
-    /// None where no token has a price.
-    total: Option<String>,
-}
-
-impl CostRow {
-    fn of(group: &Group, visit: &Visit) -> Self {
-        let format = &visit.format;
-        let Costs { input, output, cache_write_5m, cache_write_1h, cache_read, web_search, unexplained } =
-            group.sums.costs;
-        Self {
-            name: format::cut(group.name.as_deref().unwrap_or_default()),
-            input: format.money(input),
-            output: format.money(output),
-            cache_write: format.money(PicoUsd(cache_write_5m.0.saturating_add(cache_write_1h.0))),
-            cache_read: format.money(cache_read),
-            search: format.money(web_search),
-            unexplained: format.money(unexplained),
-            total: format.cost(&group.sums.tally),
-        }
     }
 }

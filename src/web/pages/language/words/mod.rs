@@ -2,6 +2,8 @@
 
 mod blocks;
 mod common;
+mod cost;
+mod export;
 mod models;
 mod overview;
 mod projects;
@@ -13,6 +15,8 @@ use super::Text;
 
 use blocks::Blocks;
 use common::Common;
+use cost::Cost;
+use export::Export;
 use models::Models;
 use overview::Overview;
 use projects::Projects;
@@ -68,6 +72,8 @@ catalog! {
     overview: Overview,
     models: Models,
     projects: Projects,
+    cost: Cost,
+    export: Export,
     trend: Trend,
     sessions: Sessions,
     blocks: Blocks,
