@@ -2,6 +2,7 @@
 
 mod common;
 mod models;
+mod module;
 mod overview;
 mod projects;
 mod states;
@@ -10,6 +11,7 @@ use super::Text;
 
 use common::Common;
 use models::Models;
+use module::Module;
 use overview::Overview;
 use projects::Projects;
 use states::States;
@@ -62,4 +64,5 @@ catalog! {
     overview: Overview,
     models: Models,
     projects: Projects,
+    module: Module,
 }
