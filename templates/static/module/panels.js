@@ -58,7 +58,7 @@ function outline(root) {
   const copy = root.cloneNode(true);
   for (const panel of panels(copy)) panel.replaceWith(panel.id);
   for (const added of copy.querySelectorAll(".added")) added.remove();
-  return copy.innerHTML;
+  return copy.outerHTML;
 }
 
 // Nothing changes under the hands of somebody.
