@@ -42,6 +42,8 @@ pub struct Frame {
     /// Where one logs out, if there is a login.
     pub logout: Option<&'static str>,
     pub version: &'static str,
+    /// How much of the history is in the page.
+    pub revision: u64,
 }
 
 /// One of several things that a link leads to.
@@ -87,6 +89,7 @@ impl Frame {
             notes: Some(notes(visit)),
             costs,
             logout: visit.state.auth.is_on().then_some("/logout"),
+            revision: snapshot.revision,
             ..Self::bare(visit.taste, title)
         }
     }
@@ -110,12 +113,18 @@ impl Frame {
             costs: false,
             logout: None,
             version: version::VERSION,
+            revision: 0,
         }
     }
 
     /// With the form for range and filters.
     pub async fn with_filters(self, visit: &Visit) -> Self {
         Self { filters: Some(FilterBar::of(visit).await), ..self }
+    }
+
+    /// What the module in the browser says, as JSON.
+    pub fn module_words(&self) -> String {
+        self.t.module.json()
     }
 
     /// Asks again later, without a script.

@@ -2,25 +2,25 @@ super::words! {
     /// `/cost`
     Cost {
         title: "Costs", "费用";
-        lead: "API-equivalent cost at list prices: what these tokens would have cost through the API. If you pay for a subscription, this is not your bill.", "按 API 标价折算的费用：这些令牌通过 API 调用时的价格。如果您使用订阅，这并不是您的账单。";
+        lead: "API-equivalent cost at list prices: what these tokens would have cost through the API. If you pay for a subscription, this is not your bill.", "按 API 标价折算的费用：这些 Token 通过 API 调用时的价格。如果您使用订阅，这并不是您的账单。";
         off: "Costs are switched off", "费用估算已关闭";
-        off_text: "Only tokens are counted here. To see what they would cost, set enable_cost_estimation = true in the configuration, or ENABLE_COST_ESTIMATION=true, and start again.", "目前只统计令牌。如需查看费用，请在配置中设置 enable_cost_estimation = true 或 ENABLE_COST_ESTIMATION=true，然后重新启动。";
-        per_million_tokens: "Per million tokens", "每百万令牌";
-        per_million_hint: "all kinds together, of those with a price", "所有有价格的令牌合计";
-        unpriced: "Tokens without a price", "无价格的令牌";
+        off_text: "Only tokens are counted here. To see what they would cost, set enable_cost_estimation = true in the configuration, or ENABLE_COST_ESTIMATION=true, and start again.", "目前只统计 Token。如需查看费用，请在配置中设置 enable_cost_estimation = true 或 ENABLE_COST_ESTIMATION=true，然后重新启动。";
+        per_million_tokens: "Per million tokens", "每百万 Token";
+        per_million_hint: "all kinds together, of those with a price", "所有有价格的 Token 合计";
+        unpriced: "Tokens without a price", "无价格的 Token";
         unpriced_hint: "counted, and in no cost", "已计入用量，未计入费用";
         kinds: "What is paid for", "费用构成";
         writes_split: "{five} for five minutes, {hour} for an hour", "5 分钟缓存 {five}，1 小时缓存 {hour}";
         search_text: "per search, whatever the model", "按次计费，与模型无关";
         unexplained_text: "from before costs were kept by kind", "来自按类型记录费用之前";
-        by_model: "By model and kind of token", "按模型和令牌类型";
+        by_model: "By model and kind of token", "按模型和 Token 类型";
         write_5m: "Cache writes, 5 min", "缓存写入（5 分钟）";
         write_1h: "Cache writes, 1 h", "缓存写入（1 小时）";
         short_5m: "Write 5 min", "写入 5 分钟";
         short_1h: "Write 1 h", "写入 1 小时";
         short_read: "Read", "读取";
         estimator: "Estimate", "估算";
-        estimator_lead: "What would so many tokens cost? By the list price of one UTC day.", "这些令牌要花多少钱？按某个 UTC 日期的标价计算。";
+        estimator_lead: "What would so many tokens cost? By the list price of one UTC day.", "这些 Token 要花多少钱？按某个 UTC 日期的标价计算。";
         spread: "Spread over responses", "分摊到的响应数";
         spread_hint: "Some models charge more for long prompts. The size of a prompt is input, cache writes and cache reads together, divided by the number of responses.", "部分模型对长提示收取更高价格。提示的大小为输入、缓存写入与缓存读取之和除以响应数。";
         on_day: "Day (UTC)", "日期（UTC）";
@@ -32,7 +32,7 @@ super::words! {
         no_model: "Name a model.", "请填写模型。";
         unknown_model: "There is no price for {name}.", "{name} 没有价格。";
         wrong_count: "A whole number, {n} at most.", "请输入整数，最大 {n}。";
-        nothing_asked: "Say how many tokens of one kind at least.", "请至少填写一种令牌的数量。";
+        nothing_asked: "Say how many tokens of one kind at least.", "请至少填写一种 Token 的数量。";
         wrong_day: "A day such as 2026-01-31.", "请输入日期，例如 2026-01-31。";
         not_estimated: "Nothing was estimated.", "未能估算。";
         see_fields: "Some fields cannot be as they are; each says why.", "有些填写内容不正确，原因见相应字段。";
@@ -48,24 +48,24 @@ super::words! {
         in_force: "in force since {from}", "自 {from} 起生效";
         version: "price table {version}", "价格表 {version}";
         before_first: "There was no price yet on that day; the first one is used.", "当天还没有价格，使用最早的价格。";
-        long_used: "The prompt is longer than {n} tokens, so the long-context price holds for all of it.", "提示超过 {n} 个令牌，全部按长上下文价格计算。";
+        long_used: "The prompt is longer than {n} tokens, so the long-context price holds for all of it.", "提示超过 {n} 个 Token，全部按长上下文价格计算。";
         factor_used: "{name}: prices × {factor}", "{name}：价格 × {factor}";
         no_factor: "{name}: this model has no such price, so it is left out.", "{name}：此模型没有这种价格，因此未计入。";
         fast_ended: "Fast answers of this model ended on {day}.", "此模型的快速响应已于 {day} 停止。";
         what_if: "What if another model had answered?", "如果换一个模型？";
-        what_if_lead: "The same tokens, each at that model’s price of its day. As it was: {before}.", "相同的令牌，按该模型当天的价格计算。实际为 {before}。";
-        what_if_note: "Another model would have used another number of tokens; this keeps them as they are. Models that are offered today, the cheapest first.", "换一个模型，令牌数也会不同；这里保持不变。列出目前提供的模型，最便宜的在前。";
-        what_if_unpriced: "{tokens} tokens have no price as they are, and have one here, so differences are too high by what these cost.", "{tokens} 个令牌实际没有价格，而在这里有价格，因此差额偏高。";
+        what_if_lead: "The same tokens, each at that model’s price of its day. As it was: {before}.", "相同的 Token，按该模型当天的价格计算。实际为 {before}。";
+        what_if_note: "Another model would have used another number of tokens; this keeps them as they are. Models that are offered today, the cheapest first.", "换一个模型，Token 数也会不同；这里保持不变。列出目前提供的模型，最便宜的在前。";
+        what_if_unpriced: "{tokens} tokens have no price as they are, and have one here, so differences are too high by what these cost.", "{tokens} 个 Token 实际没有价格，而在这里有价格，因此差额偏高。";
         with_it: "Would cost", "折算费用";
         difference: "Difference", "差额";
         change: "Change", "变化";
         prices: "Prices", "价格表";
-        prices_lead: "In US dollars per million tokens. A response has the price of its own UTC day.", "单位为美元每百万令牌。每次响应按其 UTC 日期的价格计算。";
+        prices_lead: "In US dollars per million tokens. A response has the price of its own UTC day.", "单位为美元每百万 Token。每次响应按其 UTC 日期的价格计算。";
         from: "From", "起始";
         until: "Until", "截止";
         always: "always", "始终";
         retired: "retired {day}", "{day} 停用";
-        above: "above {n} tokens of prompt", "提示超过 {n} 个令牌";
+        above: "above {n} tokens of prompt", "提示超过 {n} 个 Token";
         factors: "Factors", "系数";
         source: "Source", "来源";
         official: "official", "官方";
@@ -73,7 +73,7 @@ super::words! {
         derived: "derived", "推算";
         own: "your own", "自定义";
         no_prices: "Models without a price", "没有价格的模型";
-        no_prices_text: "Their tokens are counted, and what they cost is not known. Put a row like this into the configuration file, with the prices in US dollars per million tokens, and start again. claude-token-monitor pricing reprice prices the history by it, too.", "它们的令牌已计入，但费用未知。请将如下内容写入配置文件，填写每百万令牌的美元价格，然后重新启动。运行 claude-token-monitor pricing reprice 可按新价格重算历史。";
-        of_history: "{n} tokens in the whole history", "全部历史中共 {n} 个令牌";
+        no_prices_text: "Their tokens are counted, and what they cost is not known. Put a row like this into the configuration file, with the prices in US dollars per million tokens, and start again. claude-token-monitor pricing reprice prices the history by it, too.", "它们的 Token 已计入，但费用未知。请将如下内容写入配置文件，填写每百万 Token 的美元价格，然后重新启动。运行 claude-token-monitor pricing reprice 可按新价格重算历史。";
+        of_history: "{n} tokens in the whole history", "全部历史中共 {n} 个 Token";
     }
 }

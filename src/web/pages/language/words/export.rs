@@ -7,7 +7,7 @@ super::words! {
         level_raw: "a response", "一次响应";
         level_hour: "an hour", "一小时";
         level_day: "a day", "一天";
-        about_raw: "Every response with its time, model, project, session, branch, agent and tokens, the oldest first.", "每次响应的时间、模型、项目、会话、分支、代理和令牌，最早的在前。";
+        about_raw: "Every response with its time, model, project, session, branch, agent and tokens, the oldest first.", "每次响应的时间、模型、项目、会话、分支、代理和 Token，最早的在前。";
         about_hour: "Sums of each hour by model, project and query source, the oldest first.", "按模型、项目和请求来源汇总每小时的数据，最早的在前。";
         about_day: "Sums of each day by model, project and query source, the oldest first. Days begin at midnight in {zone}.", "按模型、项目和请求来源汇总每天的数据，最早的在前。每天从 {zone} 的零点开始。";
         query_source: "Query source", "请求来源";

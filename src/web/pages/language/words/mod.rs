@@ -5,6 +5,7 @@ mod common;
 mod cost;
 mod export;
 mod models;
+mod module;
 mod overview;
 mod projects;
 mod sessions;
@@ -18,6 +19,7 @@ use common::Common;
 use cost::Cost;
 use export::Export;
 use models::Models;
+use module::Module;
 use overview::Overview;
 use projects::Projects;
 use sessions::Sessions;
@@ -77,4 +79,5 @@ catalog! {
     trend: Trend,
     sessions: Sessions,
     blocks: Blocks,
+    module: Module,
 }

@@ -6,7 +6,6 @@ super::words! {
         scanning: "Scanning", "扫描中";
         waiting: "Waiting for Claude Code", "等待 Claude Code";
         attention: "Needs attention", "需要关注";
-        lost: "Not connected, trying again", "连接已断开，正在重试";
         looking: "Looking for transcripts", "正在查找会话记录";
         read_of: "{done} of {all} read", "已读取 {done}，共 {all}";
         first_scan: "First scan", "首次扫描";
