@@ -59,12 +59,13 @@ super::words! {
         with_it: "Would cost", "折算费用";
         difference: "Difference", "差额";
         change: "Change", "变化";
-        prices: "Prices", "价格表";
+        prices: "Prices", "价格";
+        notes: "Notes", "备注";
         prices_lead: "In US dollars per million tokens. A response has the price of its own UTC day.", "单位为美元每百万 Token。每次响应按其 UTC 日期的价格计算。";
         from: "From", "起始";
         until: "Until", "截止";
         always: "always", "始终";
-        retired: "retired {day}", "{day} 停用";
+        retired: "not offered from {day}", "{day} 起停止提供";
         above: "above {n} tokens of prompt", "提示超过 {n} 个 Token";
         factors: "Factors", "系数";
         source: "Source", "来源";
