@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use askama::Template;
 
+use super::blocks::{ActiveBlock, Recent};
 use super::chart::{Colour, Heat, Shares, Sparkline};
 use super::data;
 use super::figures::{Delta, Kinds, Row};
@@ -15,12 +16,13 @@ use super::format::{Number, percent};
 use super::frame::Frame;
 use super::models::ModelRow;
 use super::projects::ProjectItem;
+use super::sessions::SessionItem;
 use super::slots::{Slots, slots};
 use super::trend::TrendPanel;
 use super::visit::{Answering, Page, Visit};
 use crate::event::Tally;
 use crate::route::Response;
-use crate::store::{self, GroupOrder};
+use crate::store::{self, GroupOrder, SessionOrder};
 use crate::web::error::ApiError;
 use month::Month;
 
@@ -31,9 +33,10 @@ pub static PAGE: Page = Page {
     handler: |visit| -> Answering { Box::pin(page(visit)) },
 };
 
-/// How many models and projects are shown.
+/// How many models, projects and sessions are shown.
 const MODELS: usize = 10;
 const PROJECTS: usize = 8;
+const SESSIONS: usize = 8;
 
 #[derive(Template)]
 #[template(path = "overview.html")]
@@ -41,6 +44,8 @@ struct Overview {
     frame: Frame,
     cards: Cards,
     month: Month,
+    /// The five-hour window that is going on.
+    active: Option<ActiveBlock>,
     trend: TrendPanel,
     year: Option<Heat>,
     week: Option<Heat>,
@@ -49,6 +54,9 @@ struct Overview {
     sum: Option<Row>,
     kinds: Kinds,
     projects: Vec<ProjectItem>,
+    /// The newest.
+    sessions: Vec<SessionItem>,
+    sessions_url: String,
     models_url: String,
     projects_url: String,
 }
@@ -61,13 +69,15 @@ async fn page(visit: Visit) -> Result<Response, ApiError> {
             None => Ok(Arc::default()),
         }
     };
-    let (totals, previous, month, models, all_models, projects, slots, trend, year, week) = tokio::try_join!(
+    let (totals, previous, month, recent, models, all_models, projects, sessions, slots, trend, year, week) = tokio::try_join!(
         data::totals(state, &scope),
         previous,
         Month::read(&visit),
+        Recent::of(&visit),
         data::models(state, &scope, GroupOrder::Tokens),
         data::all_models(state),
         data::largest_projects(state, &scope, PROJECTS),
+        data::sessions(state, &scope, SessionOrder::LastActivity, (0, SESSIONS)),
         slots(state, &scope),
         TrendPanel::read(&visit, &scope),
         data::year(state, &scope),
@@ -80,6 +90,7 @@ async fn page(visit: Visit) -> Result<Response, ApiError> {
         frame,
         cards: Cards::of(&visit, &totals, &previous, &slots),
         month,
+        active: ActiveBlock::of(&recent, None, &visit),
         trend,
         year: heat::year(&visit, &year),
         week: heat::week(&visit, &week),
@@ -87,6 +98,8 @@ async fn page(visit: Visit) -> Result<Response, ApiError> {
         sum: (2..=MODELS).contains(&models.len()).then(|| Row::of(&totals.sums.tally, &visit.format)),
         kinds: Kinds::of(totals.sums.tally.tokens, words, &visit.format),
         projects: ProjectItem::all(projects.iter().map(|(path, tally)| (path, tally)), &visit),
+        sessions: SessionItem::all(&sessions.rows, &visit),
+        sessions_url: visit.view.at("/sessions"),
         models_url: visit.view.at("/models"),
         projects_url: visit.view.at("/projects"),
     };

@@ -39,6 +39,8 @@ super::words! {
         kind_output: "Generated, thinking included", "生成的内容，包括思考";
         models: "Models", "模型";
         projects: "Top projects", "主要项目";
+        newest_sessions: "Newest sessions", "最近的会话";
+        all_sessions: "All sessions", "全部会话";
         all_models: "All models", "全部模型";
         all_projects: "All projects", "全部项目";
     }
