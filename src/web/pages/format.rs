@@ -111,6 +111,12 @@ impl Format {
         self.written(at, "%H:%M")
     }
 
+    /// `14:05:09`; where that is another day than that of `now`, with the day: `2026-11-23 14:05:09`.
+    pub fn moment(&self, at: UnixMillis, now: UnixMillis) -> String {
+        let day = |at: UnixMillis| self.written(at, "%Y-%m-%d");
+        self.written(at, if day(at) == day(now) { "%H:%M:%S" } else { "%Y-%m-%d %H:%M:%S" })
+    }
+
     fn written(&self, at: UnixMillis, form: &str) -> String {
         match jiff::Timestamp::from_millisecond(at.0) {
             Ok(at) => at.to_zoned(self.zone.clone()).strftime(form).to_string(),

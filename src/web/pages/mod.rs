@@ -14,6 +14,7 @@ pub mod figures;
 pub mod format;
 pub mod frame;
 pub mod language;
+pub mod live;
 pub mod login;
 pub mod models;
 pub mod money;
@@ -26,6 +27,7 @@ pub mod sessions;
 pub mod situation;
 pub mod slots;
 pub mod stack;
+pub mod tail;
 #[cfg(test)]
 mod tests;
 pub mod trend;
@@ -44,8 +46,9 @@ use preferences::Taste;
 use visit::Page;
 
 /// Every page, in the order of the navigation.
-static PAGES: [&Page; 10] = [
+static PAGES: [&Page; 11] = [
     &overview::PAGE,
+    &live::PAGE,
     &models::PAGE,
     &projects::LIST,
     &projects::ONE,

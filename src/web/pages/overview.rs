@@ -18,6 +18,7 @@ use super::models::ModelRow;
 use super::projects::ProjectItem;
 use super::sessions::SessionItem;
 use super::slots::{Slots, slots};
+use super::tail::Tail;
 use super::trend::TrendPanel;
 use super::visit::{Answering, Page, Visit};
 use crate::event::Tally;
@@ -33,10 +34,11 @@ pub static PAGE: Page = Page {
     handler: |visit| -> Answering { Box::pin(page(visit)) },
 };
 
-/// How many models, projects and sessions are shown.
+/// How many models, projects, sessions and responses are shown.
 const MODELS: usize = 10;
 const PROJECTS: usize = 8;
 const SESSIONS: usize = 8;
+const RESPONSES: usize = 8;
 
 #[derive(Template)]
 #[template(path = "overview.html")]
@@ -57,6 +59,7 @@ struct Overview {
     /// The newest.
     sessions: Vec<SessionItem>,
     sessions_url: String,
+    tail: Tail,
     models_url: String,
     projects_url: String,
 }
@@ -69,7 +72,7 @@ async fn page(visit: Visit) -> Result<Response, ApiError> {
             None => Ok(Arc::default()),
         }
     };
-    let (totals, previous, month, recent, models, all_models, projects, sessions, slots, trend, year, week) = tokio::try_join!(
+    let (totals, previous, month, recent, models, all_models, projects, sessions, tail, slots, trend, year, week) = tokio::try_join!(
         data::totals(state, &scope),
         previous,
         Month::read(&visit),
@@ -78,6 +81,7 @@ async fn page(visit: Visit) -> Result<Response, ApiError> {
         data::all_models(state),
         data::largest_projects(state, &scope, PROJECTS),
         data::sessions(state, &scope, SessionOrder::LastActivity, (0, SESSIONS)),
+        Tail::read(&visit, scope.filter.clone(), RESPONSES),
         slots(state, &scope),
         TrendPanel::read(&visit, &scope),
         data::year(state, &scope),
@@ -99,6 +103,7 @@ async fn page(visit: Visit) -> Result<Response, ApiError> {
         kinds: Kinds::of(totals.sums.tally.tokens, words, &visit.format),
         projects: ProjectItem::all(projects.iter().map(|(path, tally)| (path, tally)), &visit),
         sessions: SessionItem::all(&sessions.rows, &visit),
+        tail,
         sessions_url: visit.view.at("/sessions"),
         models_url: visit.view.at("/models"),
         projects_url: visit.view.at("/projects"),

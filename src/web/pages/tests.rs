@@ -109,7 +109,7 @@ fn check(scene: Scene, there: &[&str], absent: &[&str]) {
 }
 
 /// A path of every page.
-const PATHS: [&str; 8] = ["/", "/models", "/projects", "/sessions", "/blocks", "/cost", "/export", "/docs"];
+const PATHS: [&str; 9] = ["/", "/live", "/models", "/projects", "/sessions", "/blocks", "/cost", "/export", "/docs"];
 
 #[test]
 fn every_page_is_there_in_both_languages() {

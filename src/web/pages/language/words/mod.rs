@@ -4,6 +4,7 @@ mod blocks;
 mod common;
 mod cost;
 mod export;
+mod live;
 mod models;
 mod module;
 mod overview;
@@ -18,6 +19,7 @@ use blocks::Blocks;
 use common::Common;
 use cost::Cost;
 use export::Export;
+use live::Live;
 use models::Models;
 use module::Module;
 use overview::Overview;
@@ -72,6 +74,7 @@ catalog! {
     common: Common,
     states: States,
     overview: Overview,
+    live: Live,
     models: Models,
     projects: Projects,
     cost: Cost,
