@@ -31,7 +31,7 @@ pub(crate) fn need(program: &str) -> Option<PathBuf> {
     provided(program, found)
 }
 
-/// A library to preload that `scripts/test-parts` provides; without it the test is left out, or fails in CI.
+/// A library that `scripts/test-parts` provides; without it the test is left out, or fails in CI.
 pub(crate) fn need_library(name: &str) -> Option<PathBuf> {
     let found = Some(checkout().join("target/parts/lib").join(name)).filter(|file| file.is_file());
     provided(name, found)

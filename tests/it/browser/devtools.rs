@@ -42,10 +42,10 @@ impl DevTools {
         }
     }
 
-    /// Waits for an event, which may have come already.
-    pub(super) fn wait_for(&mut self, session: &str, method: &str) {
+    /// Waits for an event after so many, which may have come already.
+    pub(super) fn wait_for(&mut self, session: &str, method: &str, after: usize) {
         let is_it = |event: &Value| event["sessionId"] == session && event["method"] == method;
-        while !self.events.iter().any(is_it) {
+        while !self.events.iter().skip(after).any(is_it) {
             self.receive();
         }
     }

@@ -1,22 +1,28 @@
 //! A real browser for tests: headless Chromium, told what to do over its debugging protocol
 //! (<https://chromedevtools.github.io/devtools-protocol/>). It reaches this machine and nothing else, keeps its profile in
-//! a directory of its own, and is gone when dropped.
+//! a directory of its own, and is gone when dropped. The tests beside it look at our pages as people do.
 
+mod axe;
+mod basics;
 mod devtools;
+mod everywhere;
+mod keyboard;
+mod live;
+mod login;
+mod panels;
+mod tab;
 
 use std::os::unix::process::CommandExt as _;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
 use rustix::process::{Pid, Signal, kill_process_group};
-use serde_json::{Value, json};
 use tempfile::TempDir;
 
 use crate::parts;
 use crate::wait::{PATIENCE, eventually};
 use devtools::DevTools;
+pub(crate) use tab::Page;
 
 /// A running browser.
 pub(crate) struct Browser {
@@ -70,13 +76,8 @@ impl Browser {
 
     /// A new tab that has loaded `url`, whatever the answer's status.
     pub(crate) fn open(&mut self, url: &str) -> Page<'_> {
-        let session = self.tools.new_tab();
-        let mut page = Page { tools: &mut self.tools, session };
-        for domain in ["Page", "Runtime", "Log", "Network"] {
-            page.call(&format!("{domain}.enable"), json!({}));
-        }
-        page.call("Page.navigate", json!({ "url": url }));
-        page.tools.wait_for(&page.session, "Page.loadEventFired");
+        let mut page = Page::new(&mut self.tools);
+        page.go(url);
         page
     }
 }
@@ -87,63 +88,4 @@ impl Drop for Browser {
         kill_process_group(Pid::from_child(&self.child), Signal::KILL).ok();
         self.child.wait().unwrap();
     }
-}
-
-/// A tab.
-pub(crate) struct Page<'b> {
-    tools: &'b mut DevTools,
-    session: String,
-}
-
-impl Page<'_> {
-    fn call(&mut self, method: &str, params: Value) -> Value {
-        self.tools.call(Some(&self.session), method, params).unwrap_or_else(|error| panic!("{method}: {error}"))
-    }
-
-    /// The value of a script, awaited if it is a promise. It runs as a script of the page itself, under its origin and
-    /// its policies.
-    pub(crate) fn eval(&mut self, script: &str) -> Value {
-        let params = json!({ "expression": script, "awaitPromise": true, "returnByValue": true });
-        let answer = self.call("Runtime.evaluate", params);
-        assert!(answer["exceptionDetails"].is_null(), "{script}: {}", answer["exceptionDetails"]);
-        answer["result"]["value"].clone()
-    }
-
-    /// The text that a person reads.
-    pub(crate) fn text(&mut self) -> String {
-        self.eval("document.documentElement.innerText").as_str().unwrap_or_default().to_owned()
-    }
-
-    /// Everything that went wrong in the page so far: exceptions, errors and warnings on its console (a violated
-    /// content security policy is one), and dialogs that it opened.
-    pub(crate) fn trouble(&mut self) -> Vec<String> {
-        // Whatever the page was about to say is said before this is answered.
-        self.eval("new Promise(done => setTimeout(done, 50))");
-        let said = self.tools.events.iter().filter(|event| event["sessionId"] == *self.session);
-        said.filter_map(|event| {
-            let params = &event["params"];
-            let bad = match event["method"].as_str()? {
-                "Runtime.exceptionThrown" => &params["exceptionDetails"],
-                "Page.javascriptDialogOpening" => params,
-                "Log.entryAdded" if is_bad(&params["entry"]["level"]) => &params["entry"],
-                "Runtime.consoleAPICalled" if is_bad(&params["type"]) => &params["args"],
-                _ => return None,
-            };
-            Some(bad.to_string())
-        })
-        .collect()
-    }
-
-    /// Keeps what it looks like in `target/pictures/`, for whoever wants to see.
-    pub(crate) fn picture(&mut self, name: &str) {
-        let answer = self.call("Page.captureScreenshot", json!({ "captureBeyondViewport": true }));
-        let picture = STANDARD.decode(answer["data"].as_str().unwrap()).unwrap();
-        let dir = parts::checkout().join("target/pictures");
-        std::fs::create_dir_all(&dir).unwrap();
-        std::fs::write(dir.join(name).with_extension("png"), picture).unwrap();
-    }
-}
-
-fn is_bad(level: &Value) -> bool {
-    matches!(level.as_str(), Some("error" | "warning" | "assert"))
 }

@@ -1,0 +1,88 @@
+//! Every page in both languages, in both themes, on a desk and on a telephone: nothing on the console, nothing from
+//! anywhere else, nothing that sticks out, and nothing that axe-core has to say.
+
+use super::axe::{axe, violations};
+use super::basics::{house, serve};
+use super::{Browser, Page};
+use crate::house::TestHouse;
+
+const SIZES: [(u32, u32); 2] = [(1440, 900), (390, 844)];
+
+/// All pages that can be reached: those of the navigation, and the first project and session.
+fn pages(page: &mut Page, own: &str) -> Vec<String> {
+    const LINKS: &str = "[...document.querySelectorAll('nav.pages.wide a')].map(link => link.href)";
+    page.go(&format!("{own}/?range=all"));
+    let links = page.eval(LINKS);
+    let mut all: Vec<String> = links.as_array().unwrap().iter().map(|link| link.as_str().unwrap().to_owned()).collect();
+    assert!(all.len() >= 4, "{all:?}");
+    for list in ["projects", "sessions"] {
+        let Some(url) = all.iter().find(|url| url.starts_with(&format!("{own}/{list}"))).cloned() else { continue };
+        page.go(&url);
+        let first = page.string(&format!("document.querySelector('main a[href^=\"/{list}/\"]').href"));
+        all.push(first);
+    }
+    all
+}
+
+/// What is wrong with a page at every size.
+fn faults(page: &mut Page, url: &str, own: &str, axe: Option<&str>) -> Vec<String> {
+    let mut faults = Vec::new();
+    page.go(url);
+    for (width, height) in SIZES {
+        page.resize(width, height);
+        let over = page.eval("document.scrollingElement.scrollWidth - document.scrollingElement.clientWidth");
+        if over.as_i64() > Some(0) {
+            let what = "[...document.querySelectorAll('body *')].filter(one => !one.closest('.scroll, .pan, .sheet, .unseen') \
+                && one.getBoundingClientRect().right > innerWidth).slice(0, 3).map(one => one.outerHTML.slice(0, 120))";
+            let what = page.eval(what);
+            faults.push(format!("{over} pixels too wide at {width}: {what}"));
+        }
+        faults.extend(axe.into_iter().flat_map(|axe| violations(page, axe)).map(|found| format!("at {width}: {found}")));
+    }
+    faults.extend(page.trouble());
+    let elsewhere = |url: &String| !url.starts_with(own) && !url.starts_with(&own.replace("http", "ws"));
+    faults.extend(page.requests().into_iter().filter(elsewhere).map(|url| format!("asks {url}")));
+    faults
+}
+
+/// The same in every language and theme.
+fn all_faults(page: &mut Page, urls: &[String], own: &str) -> Vec<String> {
+    let axe = axe();
+    let mut all = Vec::new();
+    for theme in ["light", "dark"] {
+        page.cookie(own, "ctm_theme", theme);
+        for language in ["en", "zh-CN"] {
+            page.cookie(own, "ctm_language", language);
+            for url in urls {
+                let found = faults(page, url, own, axe.as_deref());
+                all.extend(found.into_iter().map(|fault| format!("{url} {theme} {language}: {fault}")));
+            }
+        }
+    }
+    all
+}
+
+#[test]
+fn every_page_is_sound_in_every_language_theme_and_size() {
+    let (house, _) = house();
+    let (_served, own) = serve(&house);
+    let Some(mut browser) = Browser::start() else { return };
+    let mut page = browser.open("about:blank");
+    let urls = pages(&mut page, &own);
+    let found = all_faults(&mut page, &urls, &own);
+    assert!(found.is_empty(), "{} faults of {urls:?}:\n{}", found.len(), found.join("\n"));
+}
+
+#[test]
+fn pages_without_anything_to_show_are_as_sound() {
+    let house = TestHouse::new();
+    let served = house.serve();
+    let own = format!("http://{}", served.address());
+    let Some(mut browser) = Browser::start() else { return };
+    let mut page = browser.open("about:blank");
+    let urls = ["", "models", "projects", "nowhere", "?range=bad"].map(|path| format!("{own}/{path}"));
+    let mut found = all_faults(&mut page, &urls, &own);
+    // A browser notes by itself that an answer was an error.
+    found.retain(|fault| !fault.contains("Failed to load resource"));
+    assert!(found.is_empty(), "{} faults:\n{}", found.len(), found.join("\n"));
+}
