@@ -30,12 +30,12 @@ fn text(html: &str) -> String {
 
 /// `$1,234.56`
 fn money(usd: f64) -> String {
-    let cents = (usd * 100.0).round();
-    if cents < 1.0 && usd > 0.0 {
+    let text = format!("{usd:.2}");
+    if text == "0.00" && usd > 0.0 {
         return "<$0.01".to_owned();
     }
-    let whole = super::grouped((cents / 100.0).floor() as u64);
-    format!("${whole}.{:02}", cents as u64 % 100)
+    let (whole, cents) = text.split_once('.').unwrap();
+    format!("${}.{cents}", super::grouped(whole.parse().unwrap()))
 }
 
 /// The same with the `<` of an amount too small to show as HTML has it.
