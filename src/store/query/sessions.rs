@@ -100,6 +100,23 @@ impl Readers {
         })
     }
 
+    /// The sessions of a span with the newest responses, at most `limit`. Other than a page of all of them it takes as long
+    /// as the span's last days are full.
+    pub fn newest_sessions(&self, span: Span, filter: &Filter, limit: usize) -> Result<Vec<SessionRow>, StoreError> {
+        self.ask(|db, words| {
+            let Some(filter) = Resolved::of(db, filter)? else { return Ok(Vec::new()) };
+            let mut newest = newest(db, &filter, span, limit)?;
+            by_time(db, &filter, span, SessionOrder::LastActivity, &mut newest, (0, limit))?;
+            newest.truncate(limit);
+            for found in &mut newest {
+                let mut first = db.prepare_cached("SELECT min(day) FROM session_day WHERE session = ?1")?;
+                let first: Option<i64> = first.query_row([found.id], |row| row.get(0))?;
+                found.days.0 = first.unwrap_or(i64::MIN).max(found.days.0);
+            }
+            rows(db, words, &filter, span, &newest)
+        })
+    }
+
     /// One session by its id; `None`: it has no response.
     pub fn session(&self, session: &str) -> Result<Option<SessionDetail>, StoreError> {
         self.ask(|db, words| {
@@ -157,6 +174,40 @@ fn found(db: &Connection, filter: &Resolved, span: Span, cells: &Cells) -> Resul
         }
     }
     Ok(found)
+}
+
+/// The sessions of the newest days that have as many as are asked for. What has lost its session is left out.
+fn newest(db: &Connection, filter: &Resolved, span: Span, limit: usize) -> Result<Vec<Found>, StoreError> {
+    let (first, last) = (span.from.0.div_euclid(DAYS.width), span.to.0.saturating_sub(1).div_euclid(DAYS.width));
+    let is_cut = |day: i64| {
+        let ends = [(first, span.from.0), (last, span.to.0)];
+        ends.iter().any(|(edge, at)| day == *edge && at.rem_euclid(DAYS.width) != 0)
+    };
+    let (table, on_sums) =
+        if filter.is_open() { ("session_day", String::new()) } else { (DAYS.table, filter.on_sums()) };
+    let mut statement = db.prepare_cached(&format!(
+        "SELECT DISTINCT day, session FROM {table} WHERE day >= ?1 AND day <= ?2{on_sums} ORDER BY day DESC"
+    ))?;
+    let mut rows = statement.query([first, last])?;
+    let mut found: HashMap<i64, Found> = HashMap::new();
+    let mut present = last;
+    while let Some(row) = rows.next()? {
+        let (day, id): (i64, i64) = (row.get(0)?, row.get(1)?);
+        if day != present && found.len() >= limit {
+            break;
+        }
+        present = day;
+        let session = Found { id, days: (first, day), cost: 0, tokens: 0 };
+        // Of a day that is in the span in part only it may be the other part.
+        let is_there = !is_cut(day)
+            || Ends::between_days(db, &filter.with(dim::SESSION, vec![id]), span, Some((last, last)))?
+                .last()?
+                .is_some();
+        if id != 0 && is_there {
+            found.entry(id).or_insert(session);
+        }
+    }
+    Ok(found.into_values().collect())
 }
 
 /// Puts sessions in the order of their first or last response, as far as the page needs it: days tell most of it, and

@@ -240,6 +240,12 @@ fn sessions_in_every_order() {
                 }
             }
         }
+        for limit in 1..=8 {
+            let (span, filter) = (world.span(), world.filter());
+            let page = world.readers.sessions(span, &filter, SessionOrder::LastActivity, (0, limit)).unwrap();
+            let newest = world.readers.newest_sessions(span, &filter, limit).unwrap();
+            assert_eq!(newest, page.rows, "{limit} of {span:?} {filter:?}");
+        }
         let facts = world.matching(Span::ALL, &Filter::default());
         let session = &facts[0].event.session;
         let facts: Vec<_> = facts.iter().filter(|fact| fact.event.session == *session).copied().collect();

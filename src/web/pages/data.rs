@@ -10,7 +10,7 @@ use jiff::civil::Date;
 use crate::event::{Tally, UnixMillis};
 use crate::store::{
     Aging, BlockOptions, Blocks, Bucket, Dimension, Group, GroupOrder, Overview, ProjectRow, Readers, SessionOrder,
-    SessionPage, Span, Split, WeekRow,
+    SessionPage, SessionRow, Span, Split, WeekRow,
 };
 use crate::web::WebState;
 use crate::web::api::answer::blocking;
@@ -94,6 +94,15 @@ pub async fn sessions(
     let (span, filter) = (scope.span, scope.filter.clone());
     remembered(state, &scope.question(&format!("sessions {order:?} {page:?}")), move |readers| {
         Ok(readers.sessions(span, &filter, order, page)?)
+    })
+    .await
+}
+
+/// The sessions of a scope with the newest responses.
+pub async fn newest_sessions(state: &WebState, scope: &Scope, limit: usize) -> Result<Arc<Vec<SessionRow>>, ApiError> {
+    let (span, filter) = (scope.span, scope.filter.clone());
+    remembered(state, &scope.question(&format!("newest sessions {limit}")), move |readers| {
+        Ok(readers.newest_sessions(span, &filter, limit)?)
     })
     .await
 }

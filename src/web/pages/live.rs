@@ -14,7 +14,7 @@ use super::visit::{Answering, Page, Visit};
 use crate::event::{Tally, UnixMillis};
 use crate::plugin::WatchMode;
 use crate::route::Response;
-use crate::store::{Bucket, Filter, SessionOrder, Span, Split};
+use crate::store::{Bucket, Filter, Span, Split};
 use crate::web::api::scope::Scope;
 use crate::web::error::ApiError;
 
@@ -79,11 +79,11 @@ async fn page(visit: Visit) -> Result<Response, ApiError> {
     });
     let (minutes, sessions, tail) = tokio::try_join!(
         minutes,
-        data::sessions(&visit.state, &scope, SessionOrder::LastActivity, (0, SESSIONS)),
+        data::newest_sessions(&visit.state, &scope, SESSIONS),
         Tail::read(&visit, Filter::default(), RESPONSES),
     )?;
     let (t, common) = (&visit.words().live, &visit.words().common);
-    let rows: Vec<_> = sessions.rows.iter().filter(|row| is_active(row.last_at, visit.now)).cloned().collect();
+    let rows: Vec<_> = sessions.iter().filter(|row| is_active(row.last_at, visit.now)).cloned().collect();
     let page = LivePage {
         frame: visit.frame(t.title.to_string()),
         note: visit.view.is_filtered().then_some(t.everything),

@@ -23,7 +23,7 @@ use super::trend::TrendPanel;
 use super::visit::{Answering, Page, Visit};
 use crate::event::Tally;
 use crate::route::Response;
-use crate::store::{self, GroupOrder, SessionOrder};
+use crate::store::{self, GroupOrder};
 use crate::web::error::ApiError;
 use month::Month;
 
@@ -80,7 +80,7 @@ async fn page(visit: Visit) -> Result<Response, ApiError> {
         data::models(state, &scope, GroupOrder::Tokens),
         data::all_models(state),
         data::largest_projects(state, &scope, PROJECTS),
-        data::sessions(state, &scope, SessionOrder::LastActivity, (0, SESSIONS)),
+        data::newest_sessions(state, &scope, SESSIONS),
         Tail::read(&visit, scope.filter.clone(), RESPONSES),
         slots(state, &scope),
         TrendPanel::read(&visit, &scope),
@@ -102,7 +102,7 @@ async fn page(visit: Visit) -> Result<Response, ApiError> {
         sum: (2..=MODELS).contains(&models.len()).then(|| Row::of(&totals.sums.tally, &visit.format)),
         kinds: Kinds::of(totals.sums.tally.tokens, words, &visit.format),
         projects: ProjectItem::all(projects.iter().map(|(path, tally)| (path, tally)), &visit),
-        sessions: SessionItem::all(&sessions.rows, &visit),
+        sessions: SessionItem::all(&sessions, &visit),
         tail,
         sessions_url: visit.view.at("/sessions"),
         models_url: visit.view.at("/models"),
