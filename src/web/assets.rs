@@ -60,8 +60,9 @@ static SCRIPT: LazyLock<Asset> = LazyLock::new(|| {
     Asset::new("app.js", "text/javascript; charset=utf-8", text.into_bytes())
 });
 
-static ICON: LazyLock<Asset> =
-    LazyLock::new(|| Asset::new("icon.svg", "image/svg+xml", include_bytes!("../../templates/static/icon.svg").as_slice()));
+static ICON: LazyLock<Asset> = LazyLock::new(|| {
+    Asset::new("icon.svg", "image/svg+xml", include_bytes!("../../templates/static/icon.svg").as_slice())
+});
 
 /// Where pages find them.
 pub struct Links {
@@ -79,4 +80,19 @@ pub fn routes() -> Routes {
         Route::get(&asset.path, |_| asset.response()).access(Access::Open).class(Class::Asset)
     };
     vec![serve(&STYLESHEET), serve(&SCRIPT), serve(&ICON)]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_module_is_small_and_writes_text_only() {
+        let text = std::str::from_utf8(&SCRIPT.content).unwrap();
+        assert!(text.len() < 15 * 1024, "{} bytes", text.len());
+        assert!(!text.lines().any(|line| line.starts_with("//") || line.starts_with(' ')), "{text}");
+        for way in ["innerHTML", "insertAdjacentHTML", "document.write", "eval(", "setAttribute(\"style\"", "http://"] {
+            assert!(!text.contains(way), "{way}");
+        }
+    }
 }

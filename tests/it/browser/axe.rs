@@ -15,7 +15,8 @@ pub(super) fn violations(page: &mut Page, axe: &str) -> Vec<String> {
     if page.eval("typeof window.axe") == "undefined" {
         page.eval(&format!("{axe}; 0"));
     }
-    let found = page.eval("axe.run({ preload: false, resultTypes: ['violations'] }).then(({ violations }) => violations)");
+    let found =
+        page.eval("axe.run({ preload: false, resultTypes: ['violations'] }).then(({ violations }) => violations)");
     found.as_array().unwrap().iter().map(violation).collect()
 }
 

@@ -75,7 +75,10 @@ fn without_a_script_everything_is_there() {
     }
     // The numbers of a chart, and another language: by what browsers can do themselves.
     page.click("#trend details summary");
-    assert!(page.eval("document.querySelector('#trend details table').getBoundingClientRect().height").as_f64() > Some(50.0));
+    assert!(
+        page.eval("document.querySelector('#trend details table').getBoundingClientRect().height").as_f64()
+            > Some(50.0)
+    );
     page.leave_by(|page| page.click("button[name=language][value=zh-CN]"));
     assert_eq!(page.eval("document.documentElement.lang"), "zh-CN");
     page.leave_by(|page| page.click(".ranges a"));
@@ -89,6 +92,7 @@ fn language_and_colours_are_chosen_and_kept() {
     let (_served, own) = serve(&house);
     let Some(mut browser) = Browser::start() else { return };
     let mut page = browser.open(&format!("{own}/models?range=all"));
+    page.resize(1440, 900);
     let ground = "getComputedStyle(document.body).backgroundColor";
     page.leave_by(|page| page.click("button[name=theme][value=light]"));
     let light = page.eval(ground);
@@ -98,7 +102,10 @@ fn language_and_colours_are_chosen_and_kept() {
     page.leave_by(|page| page.click("button[name=language][value=zh-CN]"));
     assert!(page.text().contains("模型"));
     page.leave_by(|page| page.click("nav.pages a[href^='/projects']"));
-    assert_eq!(page.eval("[document.documentElement.lang, document.documentElement.dataset.theme].join()"), "zh-CN,dark");
+    assert_eq!(
+        page.eval("[document.documentElement.lang, document.documentElement.dataset.theme].join()"),
+        "zh-CN,dark"
+    );
     assert!(page.string("location.href").starts_with(&format!("{own}/projects")));
     assert_eq!(page.trouble(), Vec::<String>::new());
 }

@@ -37,7 +37,8 @@ fn the_page_is_walked_through_with_one_key() {
             walk.push(place);
         }
     }
-    let found = |name: &str| walk.iter().position(|place| place == name).unwrap_or_else(|| panic!("no {name}: {walk:?}"));
+    let found =
+        |name: &str| walk.iter().position(|place| place == name).unwrap_or_else(|| panic!("no {name}: {walk:?}"));
     let order = ["skip", "nav", "preferences", "filters", "chart", "footer"].map(found);
     assert!(order.is_sorted(), "{walk:?}");
     assert_eq!(walk[0], "skip");
@@ -62,7 +63,8 @@ fn charts_are_read_with_the_arrow_keys() {
         ("#trend figure", ["ArrowRight", "ArrowRight", "ArrowLeft"]),
         ("#year-panel figure", ["ArrowLeft", "ArrowUp", "ArrowRight"]),
     ] {
-        let titles = page.eval(&format!("[...document.querySelectorAll('{figure} [data-marks] title')].map(t => t.textContent)"));
+        let titles = page
+            .eval(&format!("[...document.querySelectorAll('{figure} [data-marks] title')].map(t => t.textContent)"));
         let titles: Vec<&str> = titles.as_array().unwrap().iter().map(|title| title.as_str().unwrap()).collect();
         focus(&mut page, &format!("{figure} svg[tabindex]"));
         page.press("Home");
@@ -82,11 +84,16 @@ fn charts_are_read_with_the_arrow_keys() {
             seen = now;
         }
         assert_eq!(page.string("[...document.querySelectorAll('[aria-live]')].at(-1).textContent"), seen, "is said");
-        let marked = format!("[document.querySelectorAll('{figure} .on').length, document.querySelectorAll('{figure} .on title').length]");
+        let marked = format!(
+            "[document.querySelectorAll('{figure} .on').length, document.querySelectorAll('{figure} .on title').length]"
+        );
         assert_eq!(page.eval(&marked), serde_json::json!([1, 0]), "one mark, without a title of its own");
         page.press("Escape");
         assert_eq!(page.string(TIP), "");
-        assert_eq!(page.eval(&format!("document.querySelectorAll('{figure} [data-marks] title').length")), titles.len());
+        assert_eq!(
+            page.eval(&format!("document.querySelectorAll('{figure} [data-marks] title').length")),
+            titles.len()
+        );
     }
     // Calendars have weeks: down is a day, right is seven.
     focus(&mut page, "#year-panel svg[tabindex]");
@@ -136,6 +143,6 @@ fn keys_lead_to_pages_and_are_explained() {
         page.press(letter);
     }
     assert_eq!(page.string("location.pathname"), "/models");
-    assert!(page.string("document.activeElement.value").ends_with("gpt?"));
+    assert!(page.string("document.activeElement.value").contains("gpt?"));
     assert_eq!(page.trouble(), Vec::<String>::new());
 }

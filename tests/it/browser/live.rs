@@ -142,8 +142,10 @@ fn a_page_that_nobody_looks_at_does_nothing() {
     page.cover();
     eventually("no client", PATIENCE, || (clients() == Some(0.0)).then_some(()));
     let before = page.requests().len();
-    page.eval("window.changes = 0; new MutationObserver(() => { window.changes += 1; })
-        .observe(document.documentElement, { subtree: true, childList: true, characterData: true, attributes: true })");
+    page.eval(
+        "window.changes = 0; new MutationObserver(() => { window.changes += 1; })
+        .observe(document.documentElement, { subtree: true, childList: true, characterData: true, attributes: true })",
+    );
     scribe.append("one", 1);
     served.wait_counts(scribe.written, PATIENCE);
     pause(A_WHILE);

@@ -77,7 +77,10 @@ fn a_form_that_somebody_fills_in_is_left_alone() {
     // Nor is what somebody is about to copy.
     page.eval("getSelection().selectAllChildren(document.querySelector('#models-title')); window.held = document.querySelector('#models'); 0");
     renew(&mut page, &mut scribe);
-    assert_eq!(page.eval("document.querySelector('#models') === window.held && getSelection().toString().length > 3"), true);
+    assert_eq!(
+        page.eval("document.querySelector('#models') === window.held && getSelection().toString().length > 3"),
+        true
+    );
     assert_eq!(page.trouble(), Vec::<String>::new());
 }
 
