@@ -33,6 +33,12 @@ impl PicoUsd {
         let (whole, rest) = (self.0.div_euclid(1_000_000_000_000), self.0.rem_euclid(1_000_000_000_000));
         whole as f64 + rest as f64 / 1e12
     }
+
+    /// An amount that is only known in dollars: a projection, or what others say.
+    #[expect(clippy::cast_possible_truncation, reason = "an inexact amount; what is too large is the largest there is")]
+    pub fn of_usd(usd: f64) -> Self {
+        Self((usd * 1e12).round() as i128)
+    }
 }
 
 /// Which kind of token a number counts.

@@ -50,6 +50,7 @@ pub(super) fn web_settings(settings: &Settings, bound: SocketAddr, demo: bool) -
             config::LanguageChoice::English => Some(Language::English),
             config::LanguageChoice::Chinese => Some(Language::Chinese),
         },
+        cleanup_days: settings.cleanup_days.get(),
         currency: Currency {
             code: settings.currency.code.clone(),
             rate_micros: settings.currency.rate_micros,

@@ -174,6 +174,25 @@ fn parse_tally(text: &str) -> Result<LineTally, StoreError> {
     Ok(tally)
 }
 
+/// Files that somebody else is about to delete, and those of them of which something is not read yet.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Aging {
+    pub files: u64,
+    pub unread: u64,
+}
+
+/// The files of a source that are there and were last written before an instant.
+pub(super) fn aging(db: &Connection, source: &str, before: UnixMillis) -> Result<Aging, StoreError> {
+    let before = before.0.saturating_mul(1_000_000);
+    let counts = db
+        .prepare_cached(
+            "SELECT count(*), coalesce(sum(offset < size), 0) FROM item
+             WHERE source = ?1 AND gone_at IS NULL AND mtime_ns < ?2",
+        )?
+        .query_row(params![source, before], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(Aging { files: count(counts.0)?, unread: count(counts.1)? })
+}
+
 /// Forgets positions of files that have been gone since before `cutoff`; their responses stay.
 pub(super) fn forget_gone(db: &Connection, cutoff: UnixMillis) -> Result<u64, StoreError> {
     Ok(db.execute("DELETE FROM item WHERE gone_at < ?1", [cutoff.0])? as u64)

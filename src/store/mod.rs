@@ -32,7 +32,7 @@ mod write;
 use std::path::PathBuf;
 
 pub use delivery::{Ack, DeadLetter, DeliveryState, Leg, Page, Resume};
-pub use items::ItemState;
+pub use items::{Aging, ItemState};
 pub use maintenance::{Backup, LogLength, PruneReport, Recovery, backup_path, latest_backup};
 pub use open::{OpenOptions, Opened};
 pub use query::{

@@ -12,9 +12,9 @@ use rusqlite::{Connection, OpenFlags};
 
 use super::connection::{check_pages, harden, meta};
 use super::dictionary::Dictionary;
-use super::items::ItemState;
-use super::query::{Dimension, Filter, GroupOrder, Span, Split};
-use super::{StoreError, count, estimates, items, log};
+use super::items::{Aging, ItemState};
+use super::query::{Dimension, Filter, Split};
+use super::{StoreError, count, estimates, int, items, log};
 use crate::event::{Change, Tally, UnixMillis};
 use crate::plugin::Checkpoint;
 use crate::slow::slow;
@@ -218,16 +218,21 @@ impl Readers {
         })
     }
 
-    /// The projects with the most tokens between two instants, most first.
-    pub fn projects(
-        &self,
-        from: UnixMillis,
-        to: UnixMillis,
-        limit: usize,
-    ) -> Result<Vec<(Arc<str>, Tally)>, StoreError> {
-        let (span, by) = (Span { from, to }, Dimension::Project);
-        let (groups, _) = self.grouped(span, &Filter::default(), by, GroupOrder::Tokens, (0, limit))?;
-        Ok(groups.into_iter().filter_map(|group| Some((group.name?, group.sums.tally))).collect())
+    /// The files of a source that were last written before an instant.
+    pub fn aging(&self, source: &str, before: UnixMillis) -> Result<Aging, StoreError> {
+        self.with(|db| items::aging(db, source, before))
+    }
+
+    /// The projects with the most tokens of all time, the greatest first.
+    pub fn project_names(&self, limit: usize) -> Result<Vec<Arc<str>>, StoreError> {
+        self.with(|db| {
+            let mut names = db.prepare_cached(
+                "SELECT text FROM project_series JOIN word ON word.id = project WHERE project != 0 AND requests > 0
+                 ORDER BY input + output + cache_write_5m + cache_write_1h + cache_read DESC, text LIMIT ?1",
+            )?;
+            let names = names.query_map([int(limit as u64)?], |row| row.get::<_, String>(0))?;
+            Ok(names.map(|name| name.map(Arc::from)).collect::<Result<_, _>>()?)
+        })
     }
 
     /// What happened after a revision; see [`super::log`].

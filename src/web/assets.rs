@@ -38,6 +38,8 @@ const STYLES: &str = concat!(
     include_str!("../../templates/static/frame.css"),
     include_str!("../../templates/static/panels.css"),
     include_str!("../../templates/static/chart.css"),
+    include_str!("../../templates/static/sessions.css"),
+    include_str!("../../templates/static/ask.css"),
     include_str!("../../templates/static/module.css"),
 );
 

@@ -78,6 +78,8 @@ pub struct WebSettings {
     pub currency: Currency,
     /// The history is made up; the pages say so.
     pub demo: bool,
+    /// After how many days Claude Code deletes transcripts.
+    pub cleanup_days: u32,
     pub connections: ConnectionLimits,
     pub exchanges: ExchangeLimits,
 }
@@ -97,6 +99,7 @@ impl Default for WebSettings {
             language: None,
             currency: Currency::default(),
             demo: false,
+            cleanup_days: 30,
             connections: ConnectionLimits::default(),
             exchanges: ExchangeLimits::default(),
         }

@@ -1,9 +1,13 @@
 //! The pages of the real program over a made-up history: what they show is what the API says.
 
+mod cost;
+mod export;
+
 use claude_token_monitor::synthetic::{self, Plan};
 use serde_json::Value;
 
 use crate::house::{Served, TestHouse};
+use crate::scribe::Scribe;
 
 /// A history whose newest response is far in the past of whoever runs this, so that ranges have to be asked for.
 fn house() -> (TestHouse, synthetic::Truth) {
@@ -114,6 +118,40 @@ fn charts_show_what_the_api_says() {
 }
 
 #[test]
+fn a_trend_has_hours_weeks_or_months_where_days_would_be_too_few_or_too_many() {
+    let (house, truth) = house();
+    let served = serve(&house);
+    let last = truth.by_day.keys().last().unwrap();
+    // Of one model nothing is estimated, so that the table has the sums of the API and nothing else.
+    let (model, _) = truth.by_model.iter().max_by_key(|(_, row)| row.tokens.total()).unwrap();
+    let view = format!("tz=Europe/Berlin&model={}", encoded(model));
+    let check = |range: &str, api: &str, title: &str| {
+        let page = served.text(&format!("/?{range}&{view}"));
+        assert!(page.contains(&format!(">{title}</h2>")), "{title}: {page}");
+        let rows = served.json(&format!("/api/v1/stats/trends?{api}&{view}"));
+        let (_, table) = page.split_once("id=\"trend-chart-table\"").unwrap();
+        let table = table.split("</table>").next().unwrap();
+        let rows = rows["data"].as_array().unwrap();
+        for row in rows {
+            let total = grouped(row["total_tokens"].as_u64().unwrap());
+            assert!(table.contains(&format!("<td>{total}</td>")), "{total} of {} in {table}", row["date"]);
+        }
+        assert!(rows.iter().any(|row| row["total_tokens"] != 0), "{rows:?}");
+        assert_eq!(table.matches("<tr>").count(), rows.len() + 1, "{title}");
+    };
+    let (day, _) = truth.by_day.iter().max_by_key(|(_, row)| row.tokens.total()).unwrap();
+    let one_day = format!("start_date={day}&end_date={day}&period=hourly");
+    check(&format!("start={day}&end={day}"), &one_day, "Tokens by hour");
+    let some_months = |from: &str| format!("start_date={from}&end_date={last}");
+    let (year, date) = (&last[..4], &last[4..]);
+    let before = |years: i32| format!("{}{date}", year.parse::<i32>().unwrap() - years);
+    let weeks = format!("{}&period=weekly", some_months(&before(1)));
+    check(&format!("start={}&end={last}", before(1)), &weeks, "Tokens by week");
+    let months = format!("{}&period=monthly", some_months(&before(3)));
+    check(&format!("start={}&end={last}", before(3)), &months, "Tokens by month");
+}
+
+#[test]
 fn models_and_projects_are_listed_in_both_languages() {
     let (house, truth) = house();
     let served = serve(&house);
@@ -133,4 +171,30 @@ fn encoded(text: &str) -> String {
             byte => format!("%{byte:02X}"),
         })
         .collect()
+}
+
+#[test]
+fn transcripts_that_claude_code_is_about_to_delete_are_named_without_touching_its_settings() {
+    let house = TestHouse::new();
+    let mut scribe = Scribe::new(house.claude());
+    let settings = house.claude().join("settings.json");
+    std::fs::write(&settings, "{}").unwrap();
+    scribe.append("5f0c1a52-0000-4000-8000-00000000000a", 2);
+    scribe.append("5f0c1a52-0000-4000-8000-00000000000b", 2);
+    let written = |session: &str, days: u64| {
+        let at = std::time::SystemTime::now() - std::time::Duration::from_secs(days * 24 * 3600);
+        std::fs::File::options().append(true).open(scribe.file(session)).unwrap().set_modified(at).unwrap();
+    };
+    written("5f0c1a52-0000-4000-8000-00000000000a", 28);
+    written("5f0c1a52-0000-4000-8000-00000000000b", 26);
+    let served = serve(&house);
+    let page = served.text("/?range=all");
+    assert!(page.contains("Claude Code deletes 1 transcript within 3 days"), "{page}");
+    assert!(page.contains("for 30 days") && page.contains("cleanupPeriodDays"), "{page}");
+    assert!(!page.contains("not read to its end"), "{page}");
+    assert_eq!(std::fs::read_to_string(settings).unwrap(), "{}");
+    drop(served);
+
+    written("5f0c1a52-0000-4000-8000-00000000000a", 26);
+    assert!(!serve(&house).text("/?range=all").contains("Claude Code deletes"));
 }

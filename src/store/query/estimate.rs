@@ -8,7 +8,7 @@ use super::filter::Resolved;
 use super::groups::folded;
 use super::{Costs, Filter, Group, Span, Sums, sums};
 use crate::event::{PicoUsd, UnixMillis};
-use crate::pricing::{Card, PriceTable};
+use crate::pricing::{Card, ModelPrices, PriceTable};
 use crate::store::StoreError;
 use crate::store::read::Readers;
 use crate::store::rollups::{SIZES, dim};
@@ -50,13 +50,7 @@ impl Readers {
         })
     }
 
-    /// What a span would have cost with another model; `None`: that model has no price.
-    ///
-    /// The tokens stay what they are, though another model would have used others. Each response has the other model's
-    /// price of its own UTC day, and its card for long prompts if the prompt was longer than that model's threshold; a
-    /// threshold of users' own that is none of the known sizes counts as the next larger one. A response that ran fast,
-    /// in the US or in a batch does so again where the other model has a price for it, and is priced plainly where it
-    /// has not. Responses without a price ran plainly, as far as is known.
+    /// What a span would have cost with another model; `None`: that model has no price. [`Readers::what_ifs`] says how.
     pub fn what_if(
         &self,
         span: Span,
@@ -65,42 +59,65 @@ impl Readers {
         prices: &PriceTable,
     ) -> Result<Option<WhatIf>, StoreError> {
         let Some(other) = prices.find(as_model) else { return Ok(None) };
+        Ok(self.what_ifs(span, filter, &[other])?.pop())
+    }
+
+    /// What a span would have cost with each of several other models, in one look.
+    ///
+    /// The tokens stay what they are, though another model would have used others. Each response has the other model's
+    /// price of its own UTC day, and its card for long prompts if the prompt was longer than that model's threshold; a
+    /// threshold of users' own that is none of the known sizes counts as the next larger one. A response that ran fast,
+    /// in the US or in a batch does so again where the other model has a price for it, and is priced plainly where it
+    /// has not. Responses without a price ran plainly, as far as is known.
+    pub fn what_ifs(&self, span: Span, filter: &Filter, others: &[ModelPrices]) -> Result<Vec<WhatIf>, StoreError> {
         self.ask(|db, words| {
-            let mut answer = WhatIf { as_model: Arc::clone(other.model()), ..WhatIf::default() };
-            let Some(filter) = Resolved::of(db, filter)? else { return Ok(Some(answer)) };
+            let empty = |other: &ModelPrices| WhatIf { as_model: Arc::clone(other.model()), ..WhatIf::default() };
+            let mut answers: Vec<WhatIf> = others.iter().map(empty).collect();
+            let Some(filter) = Resolved::of(db, filter)? else { return Ok(answers) };
             let [from, to] = span.bounds();
-            let changes = other.rows().map(|row| row.effective_date.0.saturating_mul(UnixMillis::DAY));
+            let rows = others.iter().flat_map(ModelPrices::rows);
+            let changes = rows.map(|row| row.effective_date.0.saturating_mul(UnixMillis::DAY));
             let mut bounds: Vec<i64> = changes.filter(|at| from < *at && *at < to).chain([from, to]).collect();
             bounds.sort_unstable();
-            let mut models: BTreeMap<i64, (Sums, Costs)> = BTreeMap::new();
+            bounds.dedup();
+            let mut models: BTreeMap<i64, (Sums, Vec<Costs>)> = BTreeMap::new();
             let buckets = cut(db, words, &bounds, &filter, &[dim::MODEL, dim::CARD, dim::SIZE])?;
             for (cells, begin) in buckets.iter().zip(&bounds) {
+                let day = UnixMillis(*begin).utc_day();
                 for (key, parts) in cells {
                     let before = sums(db, words, key, parts)?;
                     let was = match key[dim::CARD] {
                         0 => None,
                         card => Some(words.card(db, card)?),
                     };
-                    let card = card_like(&other, UnixMillis(*begin).utc_day(), key[dim::SIZE], was);
-                    let after = Costs::of(&card, before.tally.tokens, before.tally.searches);
-                    let (sums, costs) = models.entry(key[dim::MODEL]).or_default();
-                    sums.add(&before);
-                    costs.add(&after);
-                    answer.before.add(&before);
-                    answer.after.add(&after);
+                    let (known, costs) = models.entry(key[dim::MODEL]).or_default();
+                    known.add(&before);
+                    costs.resize(others.len(), Costs::default());
+                    for ((other, answer), costs) in others.iter().zip(&mut answers).zip(costs) {
+                        let card = card_like(other, day, key[dim::SIZE], was);
+                        let after = Costs::of(&card, before.tally.tokens, before.tally.searches);
+                        costs.add(&after);
+                        answer.before.add(&before);
+                        answer.after.add(&after);
+                    }
                 }
             }
             for (id, (sums, costs)) in models {
-                answer.models.push((Group { name: Some(words.word(db, id)?), sums }, costs));
+                let group = Group { name: Some(words.word(db, id)?), sums };
+                for (answer, costs) in answers.iter_mut().zip(costs) {
+                    answer.models.push((group.clone(), costs));
+                }
             }
-            answer.models.sort_by(|(a, _), (b, _)| dearer(&a.sums, &b.sums).then_with(|| a.name.cmp(&b.name)));
-            Ok(Some(answer))
+            for answer in &mut answers {
+                answer.models.sort_by(|(a, _), (b, _)| dearer(&a.sums, &b.sums).then_with(|| a.name.cmp(&b.name)));
+            }
+            Ok(answers)
         })
     }
 }
 
 /// The card of another model for a response of a day, a size of prompt, and a card that it was priced with.
-fn card_like(other: &crate::pricing::ModelPrices, day: i64, size: i64, was: Option<&Card>) -> Card {
+fn card_like(other: &ModelPrices, day: i64, size: i64, was: Option<&Card>) -> Card {
     let prompt = usize::try_from(size).ok().and_then(|size| SIZES.get(size)).copied().unwrap_or(u64::MAX);
     let word = |on: fn(&Card) -> bool, word: &'static str| was.is_some_and(on).then_some(word);
     let (speed, tier, geo) =

@@ -97,6 +97,11 @@ impl Iterator for RawRows {
 }
 
 impl Buckets {
+    /// How many buckets there are, with rows or without.
+    pub fn of_time(&self) -> usize {
+        self.bounds.len().saturating_sub(1)
+    }
+
     fn fill(&mut self) -> Result<(), StoreError> {
         let until = (self.place + BUCKETS).min(self.bounds.len() - 1);
         let bounds = &self.bounds[self.place..=until];

@@ -98,7 +98,7 @@ impl Costs {
     }
 
     /// What tokens cost by a card.
-    fn of(card: &crate::pricing::Card, tokens: TokenCounts, searches: u64) -> Self {
+    pub fn of(card: &crate::pricing::Card, tokens: TokenCounts, searches: u64) -> Self {
         let part = |price: u64, count: u64| PicoUsd(i128::from(price).saturating_mul(i128::from(count)));
         Self {
             input: part(card.input, tokens.input),

@@ -118,6 +118,21 @@ impl Readers {
             Ok(Some(SessionDetail { row, models, agents }))
         })
     }
+
+    /// The ids of sessions that begin with a text, in order: at most so many.
+    pub fn session_ids(&self, beginning: &str, limit: usize) -> Result<Vec<Arc<str>>, StoreError> {
+        self.ask(|db, _| {
+            // Whatever begins with it is not beyond it and the last letter there is.
+            let mut statement = db.prepare_cached(
+                "SELECT text FROM word WHERE text >= ?1 AND text <= ?1 || ?2
+                     AND EXISTS (SELECT 1 FROM session_day WHERE session = word.id)
+                 ORDER BY text LIMIT ?3",
+            )?;
+            let rows = statement
+                .query_map((beginning, char::MAX.to_string(), super::limit(limit)), |row| row.get::<_, String>(0))?;
+            Ok(rows.map(|id| id.map(Arc::from)).collect::<Result<_, _>>()?)
+        })
+    }
 }
 
 /// The sessions of cells, with their first and last days in the span. What has lost its session is left out.

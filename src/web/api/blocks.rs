@@ -32,7 +32,7 @@ static START_RULE: Parameter = Parameter {
     kind: Kind::Choice(&["hour", "exact"]),
     example: "hour",
 };
-static TOKEN_LIMIT: Parameter = Parameter {
+pub static TOKEN_LIMIT: Parameter = Parameter {
     name: "token_limit",
     about: "A limit of your own, to be compared with. The program knows of none.",
     kind: Kind::Integer { min: 1, max: u32::MAX, default: None },
@@ -156,7 +156,7 @@ pub struct Limit {
 
 impl Speed {
     #[expect(clippy::cast_precision_loss, reason = "a rate for display")]
-    fn of(sums: &Sums, minutes: f64, costs: bool) -> Self {
+    pub fn of(sums: &Sums, minutes: f64, costs: bool) -> Self {
         let tokens = sums.tally.tokens;
         Self {
             tokens_per_minute: tokens.total() as f64 / minutes,
@@ -173,7 +173,7 @@ fn minutes(ms: i64) -> f64 {
 }
 
 impl BlockRow {
-    fn of(window: &Window, now: UnixMillis, limit: Option<u32>, costs: bool) -> Self {
+    pub fn of(window: &Window, now: UnixMillis, limit: Option<u32>, costs: bool) -> Self {
         let block = match window {
             Window::Gap(gap) => return Self::gap(gap.from, gap.to, costs),
             Window::Block(block) => block,

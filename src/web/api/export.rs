@@ -5,6 +5,7 @@
 
 mod csv;
 mod json;
+pub mod preview;
 
 use std::sync::Arc;
 
@@ -29,7 +30,7 @@ use crate::web::api::trends::Period;
 use crate::web::error::ApiError;
 use crate::web::query::{Asked, Kind, Parameter};
 
-static LEVEL: Parameter = Parameter {
+pub static LEVEL: Parameter = Parameter {
     name: "level",
     about: "One row a response, or sums by hour or day, model, project and query source.",
     kind: Kind::Choice(&["raw", "hour", "day"]),
@@ -128,16 +129,32 @@ enum Rows {
     Sums(Box<Buckets>),
 }
 
-/// An export under way.
-struct Export {
+/// The rows of an export, one after the other.
+struct Source {
     rows: Rows,
-    format: Format,
     level: Level,
     scope: Scope,
     costs: bool,
+}
+
+/// An export under way.
+struct Export {
+    source: Source,
+    format: Format,
     begun: bool,
     ended: bool,
     _place: OwnedSemaphorePermit,
+}
+
+impl Level {
+    /// What the parameter says.
+    pub fn of(word: &str) -> Self {
+        match word {
+            "hour" => Self::Hour,
+            "day" => Self::Day,
+            _ => Self::Raw,
+        }
+    }
 }
 
 impl Export {
@@ -148,7 +165,7 @@ impl Export {
         }
         let mut rows = Vec::with_capacity(ROWS);
         while rows.len() < ROWS {
-            let Some(row) = self.next() else {
+            let Some(row) = self.source.next() else {
                 self.ended = true;
                 break;
             };
@@ -156,10 +173,25 @@ impl Export {
         }
         let first = !std::mem::replace(&mut self.begun, true);
         let text = match self.format {
-            Format::Csv => csv::piece(&rows, self.level, self.costs, first)?,
+            Format::Csv => csv::piece(&rows, self.source.level, self.source.costs, first)?,
             Format::Json => json::piece(&rows, first, self.ended).into_bytes(),
         };
         Ok(Some(text.into()))
+    }
+}
+
+impl Source {
+    /// It looks where the rows begin, and waits for the disk.
+    fn new(readers: &Readers, scope: Scope, level: Level, costs: bool) -> Result<Self, ApiError> {
+        Ok(Self { rows: rows(readers, &scope, level)?, level, scope, costs })
+    }
+
+    /// How many hours or days there are.
+    fn buckets(&self) -> usize {
+        match &self.rows {
+            Rows::Raw(_) => 0,
+            Rows::Sums(buckets) => buckets.of_time(),
+        }
     }
 
     fn next(&mut self) -> Option<Result<ExportRow, StoreError>> {
@@ -196,11 +228,7 @@ impl Export {
 
 async fn answer(state: WebState, asked: Asked, format: Format) -> Result<Response, ApiError> {
     let scope = Scope::of(&state, &asked, Reach::Days(30))?;
-    let level = match asked.word(&LEVEL) {
-        "hour" => Level::Hour,
-        "day" => Level::Day,
-        _ => Level::Raw,
-    };
+    let level = Level::of(asked.word(&LEVEL));
     let place = Arc::clone(&state.exports)
         .try_acquire_owned()
         .map_err(|_| ApiError::unavailable("busy", "other exports are under way; try again"))?;
@@ -208,8 +236,8 @@ async fn answer(state: WebState, asked: Asked, format: Format) -> Result<Respons
     let name = file_name(&scope, level, format);
     // The first piece is read before anything is sent, so that what goes wrong at once is said properly.
     let (first, export) = blocking(move || {
-        let rows = rows(&readers, &scope, level)?;
-        let mut export = Export { rows, format, level, scope, costs, begun: false, ended: false, _place: place };
+        let source = Source::new(&readers, scope, level, costs)?;
+        let mut export = Export { source, format, begun: false, ended: false, _place: place };
         Ok((export.piece()?, export))
     })
     .await?;

@@ -9,7 +9,7 @@ use utoipa::ToSchema;
 use crate::event::UnixMillis;
 use crate::route::Request;
 use crate::stats::Row;
-use crate::store::{self, AgentRow, Filter, SessionOrder, Span, Split};
+use crate::store::{self, AgentRow, Filter, Readers, SessionOrder, Span, Split};
 use crate::web::WebState;
 use crate::web::api::answer::of_history;
 use crate::web::api::endpoint::{Answering, Content, Endpoint};
@@ -19,7 +19,7 @@ use crate::web::api::trends::Period;
 use crate::web::error::ApiError;
 use crate::web::query::{Asked, Kind, Parameter};
 
-static SORT: Parameter = Parameter {
+pub static SORT: Parameter = Parameter {
     name: "sort",
     about: "The latest or the greatest first, by this.",
     kind: Kind::Choice(&["last_activity", "started", "cost", "tokens"]),
@@ -218,15 +218,20 @@ impl SessionDetail {
     }
 }
 
+/// The order that a word stands for.
+pub fn order(word: &str) -> SessionOrder {
+    match word {
+        "started" => SessionOrder::Started,
+        "cost" => SessionOrder::Cost,
+        "tokens" => SessionOrder::Tokens,
+        _ => SessionOrder::LastActivity,
+    }
+}
+
 fn page(state: WebState, request: Arc<Request>, asked: Asked) -> Answering {
     Box::pin(async move {
         let scope = Scope::of(&state, &asked, Reach::Days(30))?;
-        let order = match asked.word(&SORT) {
-            "started" => SessionOrder::Started,
-            "cost" => SessionOrder::Cost,
-            "tokens" => SessionOrder::Tokens,
-            _ => SessionOrder::LastActivity,
-        };
+        let order = order(asked.word(&SORT));
         let (costs, page) = (state.hub.shows_costs(), rows(&asked));
         let question = scope.question(&format!("sessions {order:?} {page:?}"));
         of_history(&state, &request, question, move |readers| {
@@ -241,14 +246,19 @@ fn page(state: WebState, request: Arc<Request>, asked: Asked) -> Answering {
     })
 }
 
+/// One session by its id.
+pub fn find(readers: &Readers, id: &str) -> Result<store::SessionDetail, ApiError> {
+    let unknown = || ApiError::not_found("there is no such session").with("parameter", ID.name);
+    readers.session(id)?.ok_or_else(unknown)
+}
+
 fn detail(state: WebState, request: Arc<Request>, _: Asked) -> Answering {
     Box::pin(async move {
         let id = request.variable(ID.name).to_owned();
         let costs = state.hub.shows_costs();
         let question = format!("session {id}");
         of_history(&state, &request, question, move |readers| {
-            let unknown = || ApiError::not_found("there is no such session").with("parameter", ID.name);
-            let session = readers.session(&id)?.ok_or_else(unknown)?;
+            let session = find(readers, &id)?;
             let (first, last) = (session.row.first_at, session.row.last_at);
             let hour = |at: UnixMillis| UnixMillis(at.0.div_euclid(3_600_000) * 3_600_000);
             let span = Span { from: hour(first), to: UnixMillis(hour(last).0 + 3_600_000) };

@@ -7,24 +7,24 @@ use std::sync::Arc;
 use jiff::ToSpan;
 use jiff::civil::Date;
 
-use crate::event::UnixMillis;
+use crate::event::{Tally, UnixMillis};
 use crate::store::{
-    Bucket, DayRow, Dimension, Filter, Group, GroupOrder, Overview, ProjectRow, Readers, Span, Split, WeekRow,
+    Aging, BlockOptions, Blocks, Bucket, Dimension, Group, GroupOrder, Overview, ProjectRow, Readers, SessionOrder,
+    SessionPage, Span, Split, WeekRow,
 };
 use crate::web::WebState;
 use crate::web::api::answer::blocking;
-use crate::web::api::scope::{Scope, day, start_of};
+use crate::web::api::scope::{Scope, start_of};
 use crate::web::error::ApiError;
 use crate::web::memory::Memory;
 
 /// What pages have read, of any type.
 pub type Shelf = Memory<Arc<dyn Any + Send + Sync>>;
 
+const QUARTER: i64 = 900_000;
+
 /// The most models that a page is about; who has more sees those with the most tokens.
 const MOST_MODELS: usize = 200;
-
-/// The most days that a trend shows one by one.
-const MOST_DAYS: i32 = 400;
 
 /// Looks at the history, or remembers what it said at this revision. `question` names everything that the answer depends
 /// on besides the history itself.
@@ -51,6 +51,16 @@ pub async fn totals(state: &WebState, scope: &Scope) -> Result<Arc<Overview>, Ap
     remembered(state, &scope.question("totals"), move |readers| Ok(readers.sums(span, &filter)?)).await
 }
 
+/// Only the sums of a scope, which is less work.
+pub async fn tally(state: &WebState, scope: &Scope) -> Result<Arc<Tally>, ApiError> {
+    let (Span { from, to }, filter) = (scope.span, scope.filter.clone());
+    remembered(state, &scope.question("tally"), move |readers| {
+        let buckets = readers.trend(&[from, to], &filter, Split::Nothing)?;
+        Ok(buckets.first().map(|bucket| bucket.tally).unwrap_or_default())
+    })
+    .await
+}
+
 /// The models of a scope, the greatest first.
 pub async fn models(state: &WebState, scope: &Scope, order: GroupOrder) -> Result<Arc<Vec<Group>>, ApiError> {
     let (span, filter) = (scope.span, scope.filter.clone());
@@ -74,19 +84,60 @@ pub async fn projects(
     .await
 }
 
-/// The projects with the most tokens, for whoever wants to choose one.
-pub async fn project_names(state: &WebState, limit: usize) -> Result<Arc<Vec<Arc<str>>>, ApiError> {
-    remembered(state, &format!("names {limit}"), move |readers| {
-        let (groups, _) =
-            readers.grouped(Span::ALL, &Filter::default(), Dimension::Project, GroupOrder::Tokens, (0, limit))?;
-        Ok(groups.into_iter().filter_map(|group| group.name).collect())
+/// A page of the sessions of a scope in an order, and how many there are.
+pub async fn sessions(
+    state: &WebState,
+    scope: &Scope,
+    order: SessionOrder,
+    page: (usize, usize),
+) -> Result<Arc<SessionPage>, ApiError> {
+    let (span, filter) = (scope.span, scope.filter.clone());
+    remembered(state, &scope.question(&format!("sessions {order:?} {page:?}")), move |readers| {
+        Ok(readers.sessions(span, &filter, order, page)?)
     })
     .await
+}
+
+/// The five-hour windows that a span touches, just now. All projects and models count together.
+pub async fn blocks(state: &WebState, span: Span) -> Result<Arc<Blocks>, ApiError> {
+    // Whether a window is going on, and what was in the last hour, changes by itself.
+    const STEP: i64 = 5_000;
+    let now = state.clock.now();
+    let question = format!("blocks {} {} {}", span.from.0, span.to.0, now.0 / STEP);
+    remembered(state, &question, move |readers| Ok(readers.blocks(span, now, BlockOptions::default())?)).await
+}
+
+/// The projects of a scope with the most tokens.
+pub async fn largest_projects(
+    state: &WebState,
+    scope: &Scope,
+    limit: usize,
+) -> Result<Arc<Vec<(Arc<str>, Tally)>>, ApiError> {
+    let (span, filter) = (scope.span, scope.filter.clone());
+    remembered(state, &scope.question(&format!("largest projects {limit}")), move |readers| {
+        let (groups, _) = readers.grouped(span, &filter, Dimension::Project, GroupOrder::Tokens, (0, limit))?;
+        Ok(groups.into_iter().filter_map(|group| Some((group.name?, group.sums.tally))).collect())
+    })
+    .await
+}
+
+/// The projects of all time with the most tokens, for whoever wants to choose one.
+pub async fn project_names(state: &WebState, limit: usize) -> Result<Arc<Vec<Arc<str>>>, ApiError> {
+    remembered(state, &format!("names {limit}"), move |readers| Ok(readers.project_names(limit)?)).await
 }
 
 /// Every model of the history, in the order in which it first saw them.
 pub async fn all_models(state: &WebState) -> Result<Arc<Vec<Arc<str>>>, ApiError> {
     remembered(state, "all models", |readers| Ok(readers.models()?)).await
+}
+
+/// Files of a source that are deleted within so many days, if nobody writes to them.
+pub async fn aging(state: &WebState, source: &str, days: u32) -> Result<Arc<Aging>, ApiError> {
+    let age = i64::from(state.settings.cleanup_days.saturating_sub(days)) * UnixMillis::DAY;
+    // To the quarter hour, so that whoever asks twice asks the same.
+    let before = UnixMillis((state.clock.now().0 - age).div_euclid(QUARTER) * QUARTER);
+    let source = source.to_owned();
+    remembered(state, &format!("aging {source} {}", before.0), move |readers| Ok(readers.aging(&source, before)?)).await
 }
 
 /// The days of 53 weeks that end with today, the oldest first, of what a scope is about.
@@ -109,48 +160,4 @@ pub async fn year(state: &WebState, scope: &Scope) -> Result<Arc<Vec<Bucket>>, A
 pub async fn week(state: &WebState, scope: &Scope) -> Result<Arc<Vec<WeekRow>>, ApiError> {
     let Scope { span, zone, filter, .. } = scope.clone();
     remembered(state, &scope.question("week"), move |readers| Ok(readers.week(span, &filter, &zone)?)).await
-}
-
-/// The days of a scope, the oldest first and without gaps: at most the last [`MOST_DAYS`], and none before the first
-/// response.
-pub async fn days(state: &WebState, scope: &Scope) -> Result<Arc<Vec<DayRow>>, ApiError> {
-    let Scope { span, zone, filter, today } = scope.clone();
-    let now = state.clock.now();
-    remembered(state, &scope.question(&format!("days {today}")), move |readers| {
-        let last = day(UnixMillis(span.to.0.min(now.0.max(span.from.0 + 1)) - 1), &zone).min(today);
-        let earliest = last.saturating_sub((MOST_DAYS - 1).days());
-        let first = match span.from {
-            from if from == Span::ALL.from => readers.sums(span, &filter)?.first_at.map_or(last, |at| day(at, &zone)),
-            from => day(from, &zone),
-        };
-        Ok(if filter == Filter::default() {
-            readers.days(first.max(earliest), last, &zone)?
-        } else {
-            filtered_days(readers, first.max(earliest), last, &zone, &filter)?
-        })
-    })
-    .await
-}
-
-/// Of some models or projects nobody else has statistics, so nothing is estimated.
-fn filtered_days(
-    readers: &Readers,
-    first: Date,
-    last: Date,
-    zone: &jiff::tz::TimeZone,
-    filter: &Filter,
-) -> Result<Vec<DayRow>, ApiError> {
-    let dates: Vec<Date> = first.series(1.day()).take_while(|date| *date <= last).collect();
-    let end = last.tomorrow().unwrap_or(Date::MAX);
-    let bounds = dates.iter().copied().chain([end]).map(|date| start_of(date, zone));
-    let bounds: Vec<UnixMillis> = bounds.collect::<Result<_, _>>()?;
-    let buckets = readers.trend(&bounds, filter, Split::By(Dimension::Model))?;
-    let row = |(date, bucket): (Date, Bucket)| DayRow {
-        date,
-        tally: bucket.tally,
-        by_model: bucket.groups,
-        estimate: None,
-        partial: false,
-    };
-    Ok(dates.into_iter().zip(buckets).map(row).collect())
 }

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::chart::Coordinate;
+use super::chart::{Colour, Shares};
 use super::format::{self, Format, Number, percent, share};
-use super::language::Words;
+use super::language::{Text, Words};
 use crate::event::{Tally, TokenCounts};
 
 /// A tally in words.
@@ -38,14 +38,16 @@ impl Row {
 /// A part of a whole, in words and as a bar.
 pub struct Share {
     pub text: String,
-    /// 0 to 100.
-    pub width: Coordinate,
+    pub bar: Shares,
 }
 
 impl Share {
     pub fn of(part: u64, whole: u64) -> Self {
-        let share = share(part, whole);
-        Self { text: percent(share), width: Coordinate(share * 100.0) }
+        Self::coloured(Colour::Plain, part, whole)
+    }
+
+    pub fn coloured(colour: Colour, part: u64, whole: u64) -> Self {
+        Self { text: percent(share(part, whole)), bar: Shares::one(colour, part.into(), whole.into()) }
     }
 }
 
@@ -73,38 +75,57 @@ impl Delta {
     }
 }
 
-/// One of the four kinds of tokens.
-pub struct Kind {
-    pub class: &'static str,
-    pub name: String,
-    pub explanation: String,
-    pub count: Number,
-    pub share: Share,
-    /// Where its part of the common bar begins, 0 to 100.
-    pub offset: Coordinate,
+impl Delta {
+    /// The change of a share, in percentage points.
+    pub fn of_shares(now: f64, before: f64, words: &Words) -> Self {
+        let change = (now - before) * 100.0;
+        let (class, text) = match change {
+            change if change.abs() < 0.05 => return Self { class: "same", text: words.common.unchanged.to_string() },
+            change if change > 0.0 => ("up", format!("+{change:.1}")),
+            change => ("down", format!("−{:.1}", -change)),
+        };
+        Self { class, text: words.common.points.with("n", text).into() }
+    }
 }
 
-pub fn kinds(tokens: TokenCounts, words: &Words, format: &Format) -> Vec<Kind> {
-    let (names, t) = (&words.common, &words.overview);
-    let writes = t
-        .kind_cache_writes
-        .with("five", format.count(tokens.cache_write_5m))
-        .with("hour", format.count(tokens.cache_write_1h));
-    let mut before = 0;
-    [
-        ("cache-read", names.cache_reads, t.kind_cache_reads.to_string(), tokens.cache_read),
-        ("cache-write", names.cache_writes, writes.into(), tokens.cache_write()),
-        ("input", names.input, t.kind_input.to_string(), tokens.input),
-        ("output", names.output, t.kind_output.to_string(), tokens.output),
-    ]
-    .into_iter()
-    .map(|(class, name, explanation, count)| {
-        let offset = Share::of(before, tokens.total()).width;
-        before += count;
-        let share = Share::of(count, tokens.total());
-        Kind { class, name: name.to_string(), explanation, count: format.count(count), share, offset }
-    })
-    .collect()
+/// The four kinds of tokens, and what each is of the whole.
+pub struct Kinds {
+    pub bar: Shares,
+    pub all: [Kind; 4],
+}
+
+/// One of the four.
+pub struct Kind {
+    pub class: &'static str,
+    pub name: Text,
+    pub explanation: String,
+    pub count: Number,
+    pub share: String,
+}
+
+impl Kinds {
+    pub fn of(tokens: TokenCounts, words: &Words, format: &Format) -> Self {
+        let (names, t) = (&words.common, &words.overview);
+        let writes = t
+            .kind_cache_writes
+            .with("five", format.count(tokens.cache_write_5m))
+            .with("hour", format.count(tokens.cache_write_1h));
+        let kinds = [
+            (Colour::CacheRead, names.cache_reads, t.kind_cache_reads.to_string(), tokens.cache_read),
+            (Colour::CacheWrite, names.cache_writes, writes.into(), tokens.cache_write()),
+            (Colour::Input, names.input, t.kind_input.to_string(), tokens.input),
+            (Colour::Output, names.output, t.kind_output.to_string(), tokens.output),
+        ];
+        let parts: Vec<(Colour, u128)> = kinds.iter().map(|kind| (kind.0, kind.3.into())).collect();
+        let all = kinds.map(|(colour, name, explanation, count)| Kind {
+            class: colour.class(),
+            name,
+            explanation,
+            count: format.count(count),
+            share: percent(share(count, tokens.total())),
+        });
+        Self { bar: Shares::many(&parts), all }
+    }
 }
 
 /// What projects are called: only as much of a path as tells them apart, since where people keep things is their business.
@@ -153,12 +174,19 @@ mod tests {
     }
 
     #[test]
-    fn kinds_share_one_bar() {
+    fn changes_of_shares_are_in_points() {
+        let delta = |now, before| Delta::of_shares(now, before, Language::English.words()).text;
+        assert_eq!(delta(0.95, 0.9), "+5.0 points");
+        assert_eq!(delta(0.5, 0.512), "−1.2 points");
+        assert_eq!(delta(0.5, 0.5004), "unchanged");
+    }
+
+    #[test]
+    fn kinds_are_the_whole_together() {
         let tokens = TokenCounts { input: 1, output: 2, cache_read: 6, cache_write_5m: 1, ..TokenCounts::default() };
-        let kinds = kinds(tokens, Language::English.words(), &Format::default());
-        let shown: Vec<_> = kinds.iter().map(|kind| (kind.class, kind.offset.0, kind.share.text.as_str())).collect();
-        let expected = [("cache-read", 0.0, "60.0%"), ("cache-write", 60.0, "10.0%"), ("input", 70.0, "10.0%")];
-        assert_eq!(shown[..3], expected);
-        assert_eq!(shown[3].2, "20.0%");
+        let kinds = Kinds::of(tokens, Language::English.words(), &Format::default());
+        let shown = kinds.all.map(|kind| (kind.class, kind.share));
+        let expected = [("cache-read", "60.0%"), ("cache-write", "10.0%"), ("input", "10.0%"), ("output", "20.0%")];
+        assert_eq!(shown, expected.map(|(class, share)| (class, share.to_owned())));
     }
 }

@@ -103,9 +103,45 @@ impl Format {
 
     /// `2026-11-23 14:05`, as the clocks of the zone show it.
     pub fn instant(&self, at: UnixMillis) -> String {
+        self.written(at, "%Y-%m-%d %H:%M")
+    }
+
+    /// `14:05`
+    pub fn time(&self, at: UnixMillis) -> String {
+        self.written(at, "%H:%M")
+    }
+
+    /// `14:05:09`; where that is another day than that of `now`, with the day: `2026-11-23 14:05:09`.
+    pub fn moment(&self, at: UnixMillis, now: UnixMillis) -> String {
+        let day = |at: UnixMillis| self.written(at, "%Y-%m-%d");
+        self.written(at, if day(at) == day(now) { "%H:%M:%S" } else { "%Y-%m-%d %H:%M:%S" })
+    }
+
+    fn written(&self, at: UnixMillis, form: &str) -> String {
         match jiff::Timestamp::from_millisecond(at.0) {
-            Ok(at) => at.to_zoned(self.zone.clone()).strftime("%Y-%m-%d %H:%M").to_string(),
+            Ok(at) => at.to_zoned(self.zone.clone()).strftime(form).to_string(),
             Err(_) => self.language.words().common.impossible_time.to_string(),
+        }
+    }
+
+    /// `2026-11-23 14:00 – 19:00`
+    pub fn period(&self, from: UnixMillis, to: UnixMillis) -> String {
+        let (begin, end) = (self.instant(from), self.instant(to));
+        match (begin.split_once(' '), end.split_once(' ')) {
+            (Some((first, _)), Some((last, time))) if first == last => format!("{begin} – {time}"),
+            _ => format!("{begin} – {end}"),
+        }
+    }
+
+    /// How long something lasted, to the minute: `2 h 5 min`.
+    pub fn duration(&self, ms: i64) -> String {
+        let t = &self.language.words().common;
+        let minutes = ms.max(0) / 60_000;
+        match (minutes / 1_440, minutes / 60 % 24, minutes % 60) {
+            (0, 0, 0) if ms > 0 => t.under_a_minute.to_string(),
+            (0, 0, minutes) => t.minutes.with("m", minutes).into(),
+            (0, hours, minutes) => t.hours.with("h", hours).with("m", minutes).into(),
+            (days, hours, _) => t.days.with("d", days).with("h", hours).into(),
         }
     }
 
@@ -120,6 +156,15 @@ impl Format {
         match self.language {
             Language::English => format!("{month} {}", date.day()),
             Language::Chinese => format!("{month}{}日", date.day()),
+        }
+    }
+
+    /// `Nov 2026`
+    pub fn month(&self, date: Date) -> String {
+        let month = self.months()[usize::try_from(date.month() - 1).unwrap_or(0)];
+        match self.language {
+            Language::English => format!("{month} {}", date.year()),
+            Language::Chinese => format!("{}年{month}", date.year()),
         }
     }
 
@@ -234,6 +279,13 @@ mod tests {
         assert_eq!(berlin.instant(UnixMillis(i64::MAX)), "at an impossible time");
         assert_eq!([berlin.zone_name(), Format::default().zone_name()], ["Europe/Berlin", "UTC"]);
         let chinese = Format { language: Language::Chinese, ..Format::default() };
+        assert_eq!(berlin.clock(UnixMillis(1_795_438_800_000)), "14:00");
+        let hours = |from: i64, to: i64| berlin.period(UnixMillis(from * 3_600_000), UnixMillis(to * 3_600_000));
+        assert_eq!(hours(0, 5), "1970-01-01 01:00 – 06:00");
+        assert_eq!(hours(20, 25), "1970-01-01 21:00 – 1970-01-02 02:00");
+        let lasted = [0, 59_999, 60_000, 7_500_000, 180_000_000].map(|ms| berlin.duration(ms));
+        assert_eq!(lasted, ["0 min", "< 1 min", "1 min", "2 h 5 min", "2 d 2 h"]);
+        assert_eq!(chinese.duration(7_500_000), "2 小时 5 分钟");
         let date = jiff::civil::date(2026, 11, 23);
         assert_eq!([berlin.day(date), chinese.day(date)], ["Mon 2026-11-23", "周一 2026-11-23"]);
     }

@@ -167,7 +167,7 @@ fn notes(visit: &Visit) -> String {
     let t = &visit.words().common;
     let mut notes = Vec::new();
     if visit.costs() {
-        let stop = if visit.taste.language == Language::Chinese { "。" } else { "." };
+        let stop = visit.taste.language.stop();
         let mut details = Vec::new();
         let table = &visit.snapshot.store.price_table;
         if !table.is_empty() {
@@ -182,7 +182,7 @@ fn notes(visit: &Visit) -> String {
         notes.push(format!("{}{details}{stop}", t.estimates));
     }
     notes.push(t.days_begin.with("zone", visit.format.zone_name()).to_string());
-    notes.join(" ")
+    notes.join(visit.taste.language.between_sentences())
 }
 
 impl FilterBar {

@@ -3,14 +3,18 @@
 //! A request becomes a [`visit::Visit`]: who asks, for which [`view::View`], in which language. The page reads through
 //! [`data`], puts what it found into words, and is shown in a [`frame::Frame`].
 
+pub mod blocks;
 pub mod chart;
+pub mod cost;
 pub mod count;
 pub mod data;
 pub mod docs;
+pub mod export;
 pub mod figures;
 pub mod format;
 pub mod frame;
 pub mod language;
+pub mod live;
 pub mod login;
 pub mod models;
 pub mod money;
@@ -18,9 +22,15 @@ pub mod overview;
 pub mod preferences;
 pub mod projects;
 pub mod range;
+pub mod session;
+pub mod sessions;
 pub mod situation;
+pub mod slots;
+pub mod stack;
+pub mod tail;
 #[cfg(test)]
 mod tests;
+pub mod trend;
 pub mod view;
 pub mod visit;
 
@@ -36,7 +46,19 @@ use preferences::Taste;
 use visit::Page;
 
 /// Every page, in the order of the navigation.
-static PAGES: [&Page; 5] = [&overview::PAGE, &models::PAGE, &projects::LIST, &projects::ONE, &docs::PAGE];
+static PAGES: [&Page; 11] = [
+    &overview::PAGE,
+    &live::PAGE,
+    &models::PAGE,
+    &projects::LIST,
+    &projects::ONE,
+    &sessions::PAGE,
+    &session::PAGE,
+    &blocks::PAGE,
+    &cost::PAGE,
+    &export::PAGE,
+    &docs::PAGE,
+];
 
 /// All pages.
 pub fn routes(state: &WebState) -> Routes {

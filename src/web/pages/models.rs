@@ -1,7 +1,11 @@
 //! `/models`: what each model used in a range, and what that cost by kind of token.
 
+use std::sync::Arc;
+
 use askama::Template;
 
+use super::chart::ModelColours;
+use super::cost::parts::CostRow;
 use super::data;
 use super::figures::{Row, Share};
 use super::format;
@@ -9,7 +13,7 @@ use super::frame::{Choice, Frame};
 use super::visit::{Answering, Page, Visit};
 use crate::event::{PicoUsd, Tally};
 use crate::route::Response;
-use crate::store::{Costs, Group, GroupOrder};
+use crate::store::{Group, GroupOrder};
 use crate::web::error::ApiError;
 use crate::web::query::{Kind, Parameter};
 
@@ -32,6 +36,7 @@ struct ModelsPage {
     /// Of all of them; none where there is one model at most.
     sum: Option<Row>,
     costs: Vec<CostRow>,
+    costs_sum: Option<CostRow>,
     /// Some responses have no kind of their own for their cost.
     has_unexplained: bool,
     api: String,
@@ -40,15 +45,20 @@ struct ModelsPage {
 async fn page(visit: Visit) -> Result<Response, ApiError> {
     let scope = visit.scope()?;
     let sort = visit.asked.word(&SORT);
-    let (totals, groups) =
-        tokio::try_join!(data::totals(&visit.state, &scope), data::models(&visit.state, &scope, order(sort)))?;
+    let (totals, groups, all) = tokio::try_join!(
+        data::totals(&visit.state, &scope),
+        data::models(&visit.state, &scope, order(sort)),
+        data::all_models(&visit.state),
+    )?;
     let sum = &totals.sums.tally;
     let page = ModelsPage {
         frame: visit.frame(visit.words().models.title.to_string()).with_filters(&visit).await,
         sorts: sorts(&visit, sort),
-        models: groups.iter().map(|group| ModelRow::of(group, sum, &visit)).collect(),
+        models: ModelRow::all(&groups, sum, &all, &visit),
         sum: (groups.len() > 1).then(|| Row::of(sum, &visit.format)),
-        costs: groups.iter().map(|group| CostRow::of(group, &visit)).collect(),
+        costs: CostRow::all(&groups, &visit.format),
+        costs_sum: (groups.len() > 1)
+            .then(|| CostRow::of(visit.words().models.sum.to_string(), &totals.sums, &visit.format)),
         has_unexplained: totals.sums.costs.unexplained != PicoUsd(0),
         api: visit.api("/api/v1/stats/trends", &[("group_by", "model")]),
     };
@@ -84,49 +94,24 @@ pub struct ModelRow {
     pub name: String,
     pub url: String,
     pub row: Row,
+    /// Its tokens among all, in its colour.
     pub share: Share,
 }
 
 impl ModelRow {
-    pub fn of(group: &Group, whole: &Tally, visit: &Visit) -> Self {
-        let name = group.name.clone().unwrap_or_default();
-        let tally = &group.sums.tally;
-        Self {
-            name: format::cut(&name),
-            url: visit.view.with_models(vec![name]).at("/"),
-            row: Row::of(tally, &visit.format),
-            share: Share::of(tally.tokens.total(), whole.tokens.total()),
-        }
-    }
-}
-
-/// What a model cost, by what is paid for.
-struct CostRow {
-    name: String,
-    input: String,
-    output: String,
-    cache_write: String,
-    cache_read: String,
-    search: String,
-    unexplained: String,
-    /// None where no token has a price.
-    total: Option<String>,
-}
-
-impl CostRow {
-    fn of(group: &Group, visit: &Visit) -> Self {
-        let format = &visit.format;
-        let Costs { input, output, cache_write_5m, cache_write_1h, cache_read, web_search, unexplained } =
-            group.sums.costs;
-        Self {
-            name: format::cut(group.name.as_deref().unwrap_or_default()),
-            input: format.money(input),
-            output: format.money(output),
-            cache_write: format.money(PicoUsd(cache_write_5m.0.saturating_add(cache_write_1h.0))),
-            cache_read: format.money(cache_read),
-            search: format.money(web_search),
-            unexplained: format.money(unexplained),
-            total: format.cost(&group.sums.tally),
-        }
+    /// Rows for groups whose sum is `whole`; `known` are the models that the history has, in their order.
+    pub fn all(groups: &[Group], whole: &Tally, known: &[Arc<str>], visit: &Visit) -> Vec<Self> {
+        let colours = ModelColours::of(known.iter().map(|model| &**model));
+        let row = |group: &Group| {
+            let name = group.name.clone().unwrap_or_default();
+            let tally = &group.sums.tally;
+            Self {
+                name: format::cut(&name),
+                share: Share::coloured(colours.colour(&name), tally.tokens.total(), whole.tokens.total()),
+                url: visit.view.with_models(vec![name]).at("/"),
+                row: Row::of(tally, &visit.format),
+            }
+        };
+        groups.iter().map(row).collect()
     }
 }

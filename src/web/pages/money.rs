@@ -61,6 +61,15 @@ impl Currency {
     }
 }
 
+/// An exact amount in US dollars: `$0.01915`. Of the digits behind the point at least two are there.
+pub fn exact_dollars(amount: PicoUsd, language: Language) -> String {
+    let (whole, rest) = (amount.0.max(0) / 1_000_000_000_000, amount.0.max(0) % 1_000_000_000_000);
+    let rest = format!("{rest:012}");
+    let rest = format!("{:0<2}", rest.trim_end_matches('0'));
+    let sign = if language == Language::Chinese { "US$" } else { "$" };
+    format!("{sign}{}.{rest}", Count(u64::try_from(whole).unwrap_or(u64::MAX)).grouped())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -78,6 +87,16 @@ mod tests {
         check(999_999_000_000_000_000, "$999,999.00");
         check(-5, "$0.00");
         check(i128::MAX, "$184,467,440,737,095,516.15");
+    }
+
+    #[test]
+    fn dollars_to_the_last_digit() {
+        let check = |pico: i128, expected: &str| assert_eq!(exact_dollars(PicoUsd(pico), Language::English), expected);
+        check(0, "$0.00");
+        check(1, "$0.000000000001");
+        check(19_150_000_000, "$0.01915");
+        check(1_234_500_000_000_000, "$1,234.50");
+        assert_eq!(exact_dollars(PicoUsd(100_000_000_000), Language::Chinese), "US$0.10");
     }
 
     #[test]

@@ -9,8 +9,10 @@ use super::figures::{Row, Share, project_names};
 use super::format::Number;
 use super::frame::{Choice, Frame};
 use super::models::{ModelRow, order, sorts};
+use super::trend::TrendPanel;
 use super::view::path_of;
 use super::visit::{Answering, Page, Visit};
+use crate::event::Tally;
 use crate::route::Response;
 use crate::store::{GroupOrder, ProjectRow};
 use crate::web::error::ApiError;
@@ -39,7 +41,7 @@ const ROWS: usize = 50;
 struct ProjectsPage {
     frame: Frame,
     sorts: Vec<Choice>,
-    projects: Vec<ProjectItem>,
+    projects: Vec<Listed>,
     count: String,
     pages: Pages,
     api: String,
@@ -55,7 +57,7 @@ async fn list(visit: Visit) -> Result<Response, ApiError> {
     let page = ProjectsPage {
         frame: visit.frame(t.title.to_string()).with_filters(&visit).await,
         sorts: sorts(&visit, sort),
-        projects: ProjectItem::all(rows, &visit),
+        projects: Listed::all(rows, &visit),
         count: t.count.count(*total, &visit.format).into(),
         pages: Pages::of(&visit, number, total.div_ceil(ROWS as u64)),
         api: visit.api("/api/v1/stats/projects", &[("sort", sort)]),
@@ -69,26 +71,42 @@ pub struct ProjectItem {
     pub path: Arc<str>,
     pub url: String,
     pub row: Row,
-    pub sessions: Number,
-    pub last: Option<String>,
     /// Its tokens beside those of the largest in the list.
     pub share: Share,
 }
 
 impl ProjectItem {
-    pub fn all(rows: &[ProjectRow], visit: &Visit) -> Vec<Self> {
-        let paths: Vec<Arc<str>> = rows.iter().map(|row| Arc::clone(&row.project)).collect();
-        let largest = rows.iter().map(|row| row.sums.tally.tokens.total()).max().unwrap_or(0);
-        let item = |(row, name): (&ProjectRow, String)| Self {
+    pub fn all<'a>(rows: impl IntoIterator<Item = (&'a Arc<str>, &'a Tally)>, visit: &Visit) -> Vec<Self> {
+        let rows: Vec<(&Arc<str>, &Tally)> = rows.into_iter().collect();
+        let paths: Vec<Arc<str>> = rows.iter().map(|(path, _)| Arc::clone(path)).collect();
+        let largest = rows.iter().map(|(_, tally)| tally.tokens.total()).max().unwrap_or(0);
+        let item = |((path, tally), name): ((&Arc<str>, &Tally), String)| Self {
             name,
-            url: visit.view.with_projects(Vec::new()).at(&path_of("/projects", &row.project)),
-            path: Arc::clone(&row.project),
-            row: Row::of(&row.sums.tally, &visit.format),
+            url: visit.view.with_projects(Vec::new()).at(&path_of("/projects", path)),
+            path: Arc::clone(path),
+            row: Row::of(tally, &visit.format),
+            share: Share::of(tally.tokens.total(), largest),
+        };
+        rows.into_iter().zip(project_names(&paths, visit.words())).map(item).collect()
+    }
+}
+
+/// The same with what only the list of all says.
+struct Listed {
+    item: ProjectItem,
+    sessions: Number,
+    last: Option<String>,
+}
+
+impl Listed {
+    fn all(rows: &[ProjectRow], visit: &Visit) -> Vec<Self> {
+        let items = ProjectItem::all(rows.iter().map(|row| (&row.project, &row.sums.tally)), visit);
+        let listed = |(item, row): (ProjectItem, &ProjectRow)| Self {
+            item,
             sessions: visit.format.things(row.sessions),
             last: row.last_at.map(|at| visit.format.instant(at)),
-            share: Share::of(row.sums.tally.tokens.total(), largest),
         };
-        rows.iter().zip(project_names(&paths, visit.words())).map(item).collect()
+        items.into_iter().zip(rows).map(listed).collect()
     }
 }
 
@@ -121,6 +139,7 @@ struct Project {
     path: Arc<str>,
     /// None: nothing in this range.
     sums: Option<Sums>,
+    trend: TrendPanel,
     models: Vec<ModelRow>,
     /// Of all models, where there is more than one.
     sum: Option<Row>,
@@ -140,8 +159,11 @@ async fn one(mut visit: Visit) -> Result<Response, ApiError> {
     let path: Arc<str> = visit.request.variable("id").into();
     let asked = std::mem::replace(&mut visit.view.projects, vec![Arc::clone(&path)]);
     let scope = visit.scope()?;
-    let (totals, models) =
-        tokio::try_join!(data::totals(&visit.state, &scope), data::models(&visit.state, &scope, GroupOrder::Tokens))?;
+    let (totals, models, all) = tokio::try_join!(
+        data::totals(&visit.state, &scope),
+        data::models(&visit.state, &scope, GroupOrder::Tokens),
+        data::all_models(&visit.state),
+    )?;
     if totals.sums.tally.requests == 0 {
         let all = data::totals(&visit.state, &visit.scope_of(crate::store::Span::ALL)).await?;
         if all.sums.tally.requests == 0 {
@@ -155,16 +177,18 @@ async fn one(mut visit: Visit) -> Result<Response, ApiError> {
         first: totals.first_at.map(|at| format.instant(at)),
         last: totals.last_at.map(|at| format.instant(at)),
     });
-    let rows = models.iter().map(|group| ModelRow::of(group, &totals.sums.tally, &visit)).collect();
+    let rows = ModelRow::all(&models, &totals.sums.tally, &all, &visit);
     let api = visit.api("/api/v1/stats/projects", &[]);
     // The page itself is the filter; the form must not say it a second time.
     visit.view.projects = asked;
+    let trend = TrendPanel::read(&visit, &scope).await?;
     let name = project_names(&[Arc::clone(&path)], visit.words()).pop().unwrap_or_default();
     let page = Project {
         frame: visit.frame(name.clone()).with_filters(&visit).await,
         name,
         path,
         sums,
+        trend,
         models: rows,
         sum: (models.len() > 1).then(|| Row::of(&totals.sums.tally, &visit.format)),
         widen: visit.view.without_filters().with_range(super::range::Range::All).url(),

@@ -109,7 +109,7 @@ fn check(scene: Scene, there: &[&str], absent: &[&str]) {
 }
 
 /// A path of every page.
-const PATHS: [&str; 4] = ["/", "/models", "/projects", "/docs"];
+const PATHS: [&str; 9] = ["/", "/live", "/models", "/projects", "/sessions", "/blocks", "/cost", "/export", "/docs"];
 
 #[test]
 fn every_page_is_there_in_both_languages() {
@@ -236,6 +236,45 @@ fn another_currency_is_shown_with_its_rate_and_day() {
     scene.settings.currency =
         format::Currency { code: "CNY".to_owned(), rate_micros: 7_123_400, date: "2026-11-01".parse().ok() };
     check(scene, &["1 USD = 7.1234 CNY on 2026-11-01", "CN¥0.00"], &["$"]);
+}
+
+#[test]
+fn costs_are_explained_or_switched_off() {
+    let (status, page) = Scene { costs: false, ..Scene::used() }.ask("/cost?of=claude-opus-5&input=1", &[]);
+    assert_eq!(status, 200);
+    assert!(page.contains("Costs are switched off") && page.contains("ENABLE_COST_ESTIMATION=true"), "{page}");
+    assert!(!page.contains('$') && !page.contains("cost-estimator"), "{page}");
+    let (_, page) = Scene { costs: false, ..Scene::used() }.ask("/export", &[]);
+    assert!(page.contains("export-panel") && !page.contains("_cost<"), "{page}");
+
+    let (_, page) = Scene::used().ask("/cost?range=7d&model=claude-opus-4-8&lang=zh-CN", &[]);
+    for text in
+        ["data-testid=\"cost-estimator\"", "此范围内没有数据", "href=\"/cost?range=all&#38;lang=zh-CN\"", "官方"]
+    {
+        assert!(page.contains(text), "{text} in {page}");
+    }
+    assert!(page.contains("name=\"model\" value=\"claude-opus-4-8\""), "the estimate keeps the view: {page}");
+}
+
+#[test]
+fn an_estimate_is_shown_in_the_currency_of_display_too() {
+    let mut scene = Scene::used();
+    scene.settings.currency =
+        format::Currency { code: "CNY".to_owned(), rate_micros: 7_123_400, date: "2026-11-01".parse().ok() };
+    let (_, page) = scene.ask("/cost?of=claude-opus-5&input=1000000&us=yes", &[]);
+    for text in ["$5.50</span>", "CN¥39.18 at the configured rate", "US only: prices × 1.1", "7.1234 CNY on 2026-11-01"]
+    {
+        assert!(page.contains(text), "{text} in {page}");
+    }
+}
+
+#[test]
+fn models_without_a_price_come_with_a_row_to_copy() {
+    let mut scene = Scene::used();
+    scene.snapshot.models.insert("my \"model\" <b>".into(), tally(250, None));
+    let (_, page) = scene.ask("/cost", &[]);
+    assert!(page.contains("model = &#39;my &#34;model&#34; &#60;b&#62;&#39;") && !page.contains("<b>"), "{page}");
+    assert!(page.contains("1.00K tokens in the whole history"), "{page}");
 }
 
 #[test]

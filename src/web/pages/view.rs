@@ -174,12 +174,15 @@ impl View {
         Self { language: None, ..self.clone() }
     }
 
-    /// The same with one of the page's own parameters. Another order begins at the first page.
+    /// The same with one of the page's own parameters; without it where the value is empty. Another order begins at the
+    /// first page.
     #[must_use]
     pub fn with_own(&self, name: &'static str, value: &str) -> Self {
         let mut view = if name == "page" { self.clone() } else { self.at_first_page() };
         view.own.retain(|(known, _)| *known != name);
-        view.own.push((name, value.to_owned()));
+        if !value.is_empty() {
+            view.own.push((name, value.to_owned()));
+        }
         view
     }
 
@@ -250,6 +253,7 @@ mod tests {
         assert_eq!(view.without_filters().without_language().url(), "/models?range=7d&sort=cost");
         assert_eq!(view.with_own("page", "4").url(), "/models?range=7d&model=a&lang=en&sort=cost&page=4");
         assert_eq!(view.with_own("sort", "tokens").url(), "/models?range=7d&model=a&lang=en&sort=tokens");
+        assert_eq!(view.with_own("sort", "").url(), "/models?range=7d&model=a&lang=en");
         assert_eq!(path_of("/projects", "/home/me/a b"), "/projects/%2Fhome%2Fme%2Fa%20b");
     }
 

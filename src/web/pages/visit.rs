@@ -20,7 +20,7 @@ use crate::hub::Snapshot;
 use crate::route::{Class, Request, Response, Route};
 use crate::store::{Filter, Span};
 use crate::web::WebState;
-use crate::web::api::scope::{Scope, day};
+use crate::web::api::scope::{END, MODEL, PROJECT, START, Scope, TZ, day};
 use crate::web::error::ApiError;
 use crate::web::query::{Asked, Parameter};
 
@@ -135,17 +135,22 @@ impl Visit {
     /// Where the API says the same: the view as the API's parameters, and what else there is to say.
     pub fn api(&self, path: &str, more: &[(&str, &str)]) -> String {
         let mut query = form_urlencoded::Serializer::new(String::new());
+        query.extend_pairs(self.api_pairs()).extend_pairs(more);
+        format!("{path}?{}", query.finish())
+    }
+
+    /// The view as the API's parameters.
+    pub fn api_pairs(&self) -> Vec<(&'static str, String)> {
+        let mut pairs = Vec::new();
         if let Ok(scope) = self.scope() {
             let range = scope.range();
-            let bound = |name, at: Option<String>| at.map(|at| (name, at));
-            query.extend_pairs(bound("start_date", range.start));
-            query.extend_pairs(bound("end_date", range.end));
+            pairs.extend(range.start.map(|at| (START.name, at)));
+            pairs.extend(range.end.map(|at| (END.name, at)));
         }
-        query.extend_pairs(self.zone().iana_name().map(|zone| ("tz", zone)));
-        query.extend_pairs(self.view.models.iter().map(|model| ("model", model)));
-        query.extend_pairs(self.view.projects.iter().map(|project| ("project", project)));
-        query.extend_pairs(more);
-        format!("{path}?{}", query.finish())
+        pairs.extend(self.zone().iana_name().map(|zone| (TZ.name, zone.to_owned())));
+        pairs.extend(self.view.models.iter().map(|model| (MODEL.name, model.to_string())));
+        pairs.extend(self.view.projects.iter().map(|project| (PROJECT.name, project.to_string())));
+        pairs
     }
 
     /// What every page shows, under a title.

@@ -101,7 +101,7 @@ fn language_and_colours_are_chosen_and_kept() {
     assert_eq!(page.eval("document.documentElement.dataset.theme"), "dark");
     page.leave_by(|page| page.click("button[name=language][value=zh-CN]"));
     assert!(page.text().contains("模型"));
-    page.leave_by(|page| page.click("nav.pages a[href^='/projects']"));
+    page.leave_by(|page| page.click(".top > .pages a[href^='/projects']"));
     assert_eq!(
         page.eval("[document.documentElement.lang, document.documentElement.dataset.theme].join()"),
         "zh-CN,dark"

@@ -12,7 +12,7 @@ const SIZES: [(u32, u32); 2] = [(1440, 900), (390, 844)];
 
 /// All pages that can be reached: those of the navigation, and the first project and session.
 fn pages(page: &mut Page, own: &str) -> Vec<String> {
-    const LINKS: &str = "[...document.querySelectorAll('nav.pages.wide a')].map(link => link.href)";
+    const LINKS: &str = "[...document.querySelectorAll('.top > .pages a')].map(link => link.href)";
     page.go(&format!("{own}/?range=all"));
     let links = page.eval(LINKS);
     let mut all: Vec<String> = links.as_array().unwrap().iter().map(|link| link.as_str().unwrap().to_owned()).collect();

@@ -13,9 +13,11 @@ mod panels;
 mod tab;
 
 use std::os::unix::process::CommandExt as _;
+use std::path::Path;
 use std::process::{Child, Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process_group};
+use serde_json::json;
 use tempfile::TempDir;
 
 use crate::parts;
@@ -65,6 +67,12 @@ impl Browser {
             path.starts_with("/devtools/").then(|| (port.parse().unwrap(), path.trim().to_owned()))
         });
         Some(Self { child, tools: DevTools::connect(port, &path), _profile: profile })
+    }
+
+    /// Keeps what pages download in a directory, under the names that the answers give.
+    pub(crate) fn downloads_to(&mut self, dir: &Path) {
+        let params = json!({ "behavior": "allow", "downloadPath": dir });
+        self.tools.call(None, "Browser.setDownloadBehavior", params).unwrap();
     }
 
     /// A new tab that has loaded `url`, whatever the answer's status.

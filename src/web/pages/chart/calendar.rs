@@ -43,7 +43,7 @@ impl Calendar {
         let weeks = weeks(days);
         let cell = |day: &CalendarDay| Cell {
             step: ladder.step(day.value.amount),
-            title: format!("{}: {}", day.name, day.value.text),
+            title: format!("{}: {}{}", day.name, day.value.text, words.heat.unit),
         };
         let lanes: Vec<Lane> = (0..)
             .zip(&weeks)

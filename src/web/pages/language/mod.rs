@@ -41,6 +41,22 @@ impl Language {
         }
     }
 
+    /// What a sentence ends with.
+    pub fn stop(self) -> &'static str {
+        match self {
+            Self::English => ".",
+            Self::Chinese => "。",
+        }
+    }
+
+    /// What stands between two sentences.
+    pub fn between_sentences(self) -> &'static str {
+        match self {
+            Self::English => " ",
+            Self::Chinese => "",
+        }
+    }
+
     /// Its texts.
     pub fn words(self) -> &'static Words {
         match self {

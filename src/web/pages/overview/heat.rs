@@ -46,8 +46,7 @@ pub(super) fn week(visit: &Visit, hours: &[WeekRow]) -> Option<Heat> {
 
 fn value(visit: &Visit, tally: &Tally) -> Value {
     let tokens = tally.tokens.total();
-    let text = visit.words().overview.n_tokens.with("n", visit.format.grouped(tokens)).into();
-    Value { amount: tokens.into(), text }
+    Value { amount: tokens.into(), text: visit.format.grouped(tokens) }
 }
 
 fn limit(visit: &Visit, amount: u128) -> String {
@@ -56,10 +55,10 @@ fn limit(visit: &Visit, amount: u128) -> String {
 }
 
 fn frame(visit: &Visit, id: &str, label: String, caption: String) -> Frame {
-    Frame { id: id.to_owned(), label, caption, table: visit.words().overview.table.to_string() }
+    Frame { id: id.to_owned(), label, caption, table: visit.words().common.table.to_string() }
 }
 
 fn steps(visit: &Visit) -> HeatWords {
     let t = &visit.words().overview;
-    HeatWords { less: t.less.to_string(), more: t.more.to_string(), none: t.none.to_string() }
+    HeatWords { less: t.less.to_string(), more: t.more.to_string(), none: t.none.to_string(), unit: t.unit.to_string() }
 }

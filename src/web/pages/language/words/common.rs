@@ -59,11 +59,15 @@ super::words! {
         cost: "Cost", "费用";
         share: "Share", "占比";
         sessions: "Sessions", "会话";
-        tokens: "Tokens", "令牌";
+        tokens: "Tokens", "Token";
         other: "Other", "其他";
         no_price: "no price", "无价格";
         no_project: "(no project)", "（无项目）";
         day: "Day", "日期";
+        under_a_minute: "< 1 min", "不到 1 分钟";
+        minutes: "{m} min", "{m} 分钟";
+        hours: "{h} h {m} min", "{h} 小时 {m} 分钟";
+        days: "{d} d {h} h", "{d} 天 {h} 小时";
         impossible_time: "at an impossible time", "时间无效";
         local_zone: "the local time zone", "本地时区";
         sort: "Sort by", "排序";
@@ -72,9 +76,11 @@ super::words! {
         previous: "Previous", "上一页";
         next: "Next", "下一页";
         same_before: "against as much time before", "与之前等长的时间相比";
+        points: "{n} points", "{n} 个百分点";
         unchanged: "unchanged", "持平";
         nothing_here: "Nothing in this range.", "此范围内没有数据。";
         nothing_newest: "Nothing in this range. The newest response is from {newest}.", "此范围内没有数据。最新的响应来自 {newest}。";
+        table: "Show as a table", "以表格显示";
         widen: "Show all time", "查看全部时间";
     }
 }

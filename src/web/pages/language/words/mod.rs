@@ -1,20 +1,32 @@
 //! The catalog: one file a page, one line a text, English and Chinese side by side.
 
+mod blocks;
 mod common;
+mod cost;
+mod export;
+mod live;
 mod models;
 mod module;
 mod overview;
 mod projects;
+mod sessions;
 mod states;
+mod trend;
 
 use super::Text;
 
+use blocks::Blocks;
 use common::Common;
+use cost::Cost;
+use export::Export;
+use live::Live;
 use models::Models;
 use module::Module;
 use overview::Overview;
 use projects::Projects;
+use sessions::Sessions;
 use states::States;
+use trend::Trend;
 
 /// Texts by key, in both languages: `key: "English", "Chinese";`.
 macro_rules! words {
@@ -62,7 +74,13 @@ catalog! {
     common: Common,
     states: States,
     overview: Overview,
+    live: Live,
     models: Models,
     projects: Projects,
+    cost: Cost,
+    export: Export,
+    trend: Trend,
+    sessions: Sessions,
+    blocks: Blocks,
     module: Module,
 }

@@ -4,7 +4,7 @@ super::words! {
         reconnecting: "Reconnecting", "正在重新连接";
         asking: "Updated every few seconds", "每隔几秒更新";
         lost: "Not connected, numbers of {at}", "连接已断开，数据截至 {at}";
-        news: "{n} new response, {total} tokens in all|{n} new responses, {total} tokens in all", "{n} 个新响应，共 {total} 个令牌";
+        news: "{n} new response, {total} tokens in all|{n} new responses, {total} tokens in all", "{n} 个新响应，共 {total} 个 Token";
         copy: "Copy", "复制";
         copied: "Copied", "已复制";
         keys: "Keys", "快捷键";
