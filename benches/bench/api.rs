@@ -27,6 +27,7 @@ pub(crate) fn measure(million: &Corpus, place: &Run, report: &mut Report) {
     run(small.ours(&short.root, &["ingest"]));
     let (_small_server, small_address) = small.serve(&short.root);
     let (server, address) = place.serve(&million.root);
+    crate::pages::measure(&address, report);
     // The same questions, each about a session that is there.
     for (path, small_path) in paths(&address).into_iter().zip(paths(&small_address)) {
         // In turns, so that a machine that gets slower slows both.

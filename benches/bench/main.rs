@@ -9,6 +9,7 @@ mod corpus;
 mod history;
 mod live;
 mod otlp;
+mod pages;
 mod process;
 mod questions;
 mod reading;

@@ -59,6 +59,11 @@ pub(crate) fn mebibytes(kib: f64) -> String {
     format!("{:.1} MiB", kib / 1024.0)
 }
 
+/// Of bytes.
+pub(crate) fn kibibytes(value: f64) -> String {
+    format!("{:.1} KiB", value / 1024.0)
+}
+
 pub(crate) fn ratio(value: f64) -> String {
     format!("{value:.3} x")
 }

@@ -83,3 +83,18 @@ pub fn routes() -> Routes {
     };
     vec![serve(&STYLESHEET), serve(&SCRIPT), serve(&ICON)]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_module_is_small_and_writes_text_only() {
+        let text = std::str::from_utf8(&SCRIPT.content).unwrap();
+        assert!(text.len() < 15 * 1024, "{} bytes", text.len());
+        assert!(!text.lines().any(|line| line.starts_with("//") || line.starts_with(' ')), "{text}");
+        for way in ["innerHTML", "insertAdjacentHTML", "document.write", "eval(", "setAttribute(\"style\"", "http://"] {
+            assert!(!text.contains(way), "{way}");
+        }
+    }
+}

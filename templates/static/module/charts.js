@@ -74,9 +74,12 @@ function choose(mark) {
   if (found) show(found, isByKey);
 }
 
-document.addEventListener("pointerover", ({ target: at }) => {
-  const mark = at.closest(MARKS);
-  if (mark) show(mark, false);
-  else if (!isByKey) hide();
-});
+// Not when something comes to lie under a pointer that rests.
+for (const kind of ["pointermove", "pointerdown"]) {
+  document.addEventListener(kind, ({ target: at }) => {
+    const mark = at.closest?.(MARKS);
+    if (mark) show(mark, false);
+    else if (!isByKey) hide();
+  });
+}
 document.addEventListener("focusout", () => isByKey && document.hasFocus() && hide());

@@ -92,6 +92,7 @@ fn language_and_colours_are_chosen_and_kept() {
     let (_served, own) = serve(&house);
     let Some(mut browser) = Browser::start() else { return };
     let mut page = browser.open(&format!("{own}/models?range=all"));
+    page.resize(1440, 900);
     let ground = "getComputedStyle(document.body).backgroundColor";
     page.leave_by(|page| page.click("button[name=theme][value=light]"));
     let light = page.eval(ground);
@@ -100,7 +101,7 @@ fn language_and_colours_are_chosen_and_kept() {
     assert_eq!(page.eval("document.documentElement.dataset.theme"), "dark");
     page.leave_by(|page| page.click("button[name=language][value=zh-CN]"));
     assert!(page.text().contains("模型"));
-    page.leave_by(|page| page.click("nav.pages a[href^='/projects']"));
+    page.leave_by(|page| page.click(".top > .pages a[href^='/projects']"));
     assert_eq!(
         page.eval("[document.documentElement.lang, document.documentElement.dataset.theme].join()"),
         "zh-CN,dark"

@@ -1,6 +1,7 @@
 //! The debugging protocol: calls with an answer, and events in between.
 
 use std::net::TcpStream;
+use std::time::Instant;
 
 use serde_json::{Value, json};
 use tokio_tungstenite::tungstenite::{Message, WebSocket, client};
@@ -45,7 +46,9 @@ impl DevTools {
     /// Waits for an event after so many, which may have come already.
     pub(super) fn wait_for(&mut self, session: &str, method: &str, after: usize) {
         let is_it = |event: &Value| event["sessionId"] == session && event["method"] == method;
+        let end = Instant::now() + PATIENCE;
         while !self.events.iter().skip(after).any(is_it) {
+            assert!(Instant::now() < end, "{method}: not within {PATIENCE:?}");
             self.receive();
         }
     }

@@ -39,7 +39,7 @@ fn the_page_is_walked_through_with_one_key() {
     }
     let found =
         |name: &str| walk.iter().position(|place| place == name).unwrap_or_else(|| panic!("no {name}: {walk:?}"));
-    let order = ["skip", "nav", "preferences", "filters", "chart", "footer"].map(found);
+    let order = ["skip", "preferences", "nav", "filters", "chart", "footer"].map(found);
     assert!(order.is_sorted(), "{walk:?}");
     assert_eq!(walk[0], "skip");
 
@@ -143,6 +143,6 @@ fn keys_lead_to_pages_and_are_explained() {
         page.press(letter);
     }
     assert_eq!(page.string("location.pathname"), "/models");
-    assert!(page.string("document.activeElement.value").ends_with("gpt?"));
+    assert!(page.string("document.activeElement.value").contains("gpt?"));
     assert_eq!(page.trouble(), Vec::<String>::new());
 }

@@ -99,9 +99,11 @@ fn a_server_that_comes_back_is_found() {
     // A question that is still open when the server goes is not what is tested.
     page.until("document.readyState === 'complete'");
 
+    page.resize(390, 844);
     served.stop();
     page.until(&format!("{STATUS}.startsWith('Not connected, numbers of ')"));
     assert_eq!(page.eval("document.querySelector('#status').className"), "live lost");
+    assert_eq!(page.eval("document.scrollingElement.scrollWidth <= document.scrollingElement.clientWidth"), true);
     page.until(&shows(&scribe));
 
     scribe.append("one", 3);

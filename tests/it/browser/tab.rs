@@ -1,12 +1,14 @@
 //! A tab: what a person can do with one, and what can be seen of it.
 
+use std::time::Duration;
+
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 
 use super::devtools::DevTools;
 use crate::parts;
-use crate::wait::{PATIENCE, eventually, within};
+use crate::wait::{PATIENCE, eventually, pause, within};
 
 /// A tab.
 pub(crate) struct Page<'b> {
@@ -142,6 +144,7 @@ impl<'b> Page<'b> {
             const {{ x, y, width, height }} = found.getBoundingClientRect(); [x + width / 2, y + height / 2]; }}"
         );
         let place = self.eval(&script);
+        assert!(place[0].as_f64() > Some(0.0), "{selector} cannot be seen");
         let (x, y) = (place[0].as_f64().unwrap(), place[1].as_f64().unwrap());
         self.call("Input.dispatchMouseEvent", json!({ "type": "mouseMoved", "x": x, "y": y }));
         (x, y)
@@ -196,7 +199,8 @@ impl<'b> Page<'b> {
 
     fn said(&mut self, pick: impl Fn(&Value) -> Option<String>) -> Vec<String> {
         // Whatever the page was about to say is said before this is answered.
-        self.eval("new Promise(done => setTimeout(done, 50))");
+        pause(Duration::from_millis(50));
+        self.eval("0");
         let events = self.tools.events.iter().skip(self.began);
         events.filter(|event| event["sessionId"] == *self.session).filter_map(pick).collect()
     }
