@@ -200,9 +200,7 @@ fn newest(db: &Connection, filter: &Resolved, span: Span, limit: usize) -> Resul
         let session = Found { id, days: (first, day), cost: 0, tokens: 0 };
         // Of a day that is in the span in part only it may be the other part.
         let is_there = !is_cut(day)
-            || Ends::between_days(db, &filter.with(dim::SESSION, vec![id]), span, Some((last, last)))?
-                .last()?
-                .is_some();
+            || Ends::between_days(db, &filter.with(dim::SESSION, vec![id]), span, Some((day, day)))?.last()?.is_some();
         if id != 0 && is_there {
             found.entry(id).or_insert(session);
         }
