@@ -1,5 +1,7 @@
 //! The pages of the real program over a made-up history: what they show is what the API says.
 
+mod sessions;
+
 use claude_token_monitor::synthetic::{self, Plan};
 use serde_json::Value;
 

@@ -273,7 +273,7 @@ mod tests {
         assert_eq!(berlin.instant(UnixMillis(i64::MAX)), "at an impossible time");
         assert_eq!([berlin.zone_name(), Format::default().zone_name()], ["Europe/Berlin", "UTC"]);
         let chinese = Format { language: Language::Chinese, ..Format::default() };
-        assert_eq!(berlin.clock(UnixMillis(1_795_438_800_000)), "14:00");
+        assert_eq!(berlin.time(UnixMillis(1_795_438_800_000)), "14:00");
         let hours = |from: i64, to: i64| berlin.period(UnixMillis(from * 3_600_000), UnixMillis(to * 3_600_000));
         assert_eq!(hours(0, 5), "1970-01-01 01:00 – 06:00");
         assert_eq!(hours(20, 25), "1970-01-01 21:00 – 1970-01-02 02:00");
