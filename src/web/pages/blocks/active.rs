@@ -71,7 +71,7 @@ impl Recent {
 
     /// The end of the newest window that is over.
     pub fn last_end(&self, now: UnixMillis) -> Option<UnixMillis> {
-        self.blocks().map(|(_, block)| block.end).filter(|end| *end <= now).next_back()
+        self.blocks().map(|(_, block)| block.end).rfind(|end| *end <= now)
     }
 
     /// When a limit ends, as Claude Code said it last, if that is still to come.
