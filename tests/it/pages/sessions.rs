@@ -77,7 +77,6 @@ fn one_session_has_its_models_its_agents_and_its_time() {
     for agent in api["agents"].as_array().unwrap().iter().filter(|agent| !agent["agent"].is_null()) {
         assert!(page.contains(agent["agent"].as_str().unwrap()), "{agent} in {page}");
     }
-    assert_eq!(served.get("/sessions/nobody").status, 404);
 }
 
 #[test]
