@@ -2,6 +2,9 @@
 
 mod cost;
 mod export;
+mod sessions;
+
+use std::time::Duration;
 
 use claude_token_monitor::synthetic::{self, Plan};
 use serde_json::Value;
@@ -143,7 +146,7 @@ fn a_trend_has_hours_weeks_or_months_where_days_would_be_too_few_or_too_many() {
     let one_day = format!("start_date={day}&end_date={day}&period=hourly");
     check(&format!("start={day}&end={day}"), &one_day, "Tokens by hour");
     let some_months = |from: &str| format!("start_date={from}&end_date={last}");
-    let (year, date) = (&last[..4], &last[4..]);
+    let (year, date) = last.split_at(4);
     let before = |years: i32| format!("{}{date}", year.parse::<i32>().unwrap() - years);
     let weeks = format!("{}&period=weekly", some_months(&before(1)));
     check(&format!("start={}&end={last}", before(1)), &weeks, "Tokens by week");
@@ -182,7 +185,7 @@ fn transcripts_that_claude_code_is_about_to_delete_are_named_without_touching_it
     scribe.append("5f0c1a52-0000-4000-8000-00000000000a", 2);
     scribe.append("5f0c1a52-0000-4000-8000-00000000000b", 2);
     let written = |session: &str, days: u64| {
-        let at = std::time::SystemTime::now() - std::time::Duration::from_secs(days * 24 * 3600);
+        let at = scribe.file(session).metadata().unwrap().modified().unwrap() - Duration::from_secs(days * 24 * 3600);
         std::fs::File::options().append(true).open(scribe.file(session)).unwrap().set_modified(at).unwrap();
     };
     written("5f0c1a52-0000-4000-8000-00000000000a", 28);
@@ -195,6 +198,6 @@ fn transcripts_that_claude_code_is_about_to_delete_are_named_without_touching_it
     assert_eq!(std::fs::read_to_string(settings).unwrap(), "{}");
     drop(served);
 
-    written("5f0c1a52-0000-4000-8000-00000000000a", 26);
+    std::fs::remove_file(scribe.file("5f0c1a52-0000-4000-8000-00000000000a")).unwrap();
     assert!(!serve(&house).text("/?range=all").contains("Claude Code deletes"));
 }

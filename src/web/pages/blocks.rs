@@ -71,9 +71,10 @@ async fn page(mut visit: Visit) -> Result<Response, ApiError> {
     let Blocks { windows, .. } = &*blocks;
     let at = |at| format.instant(at);
     let idle = match recent.last_end(visit.now) {
-        Some(end) => format!("{} {} {}", t.none_active, t.last_ended.with("at", at(end)), t.begins),
-        None => format!("{} {}", t.none_active, t.begins),
+        Some(end) => vec![t.none_active.to_string(), t.last_ended.with("at", at(end)).into(), t.begins.to_string()],
+        None => vec![t.none_active.to_string(), t.begins.to_string()],
     };
+    let idle = idle.join(visit.taste.language.between_sentences());
     let empty = match visit.snapshot.last_event_at {
         Some(newest) => common.nothing_newest.with("newest", at(newest)).into(),
         None => common.nothing_here.to_string(),

@@ -93,7 +93,7 @@ async fn page(visit: Visit) -> Result<Response, ApiError> {
     let (t, format, tally) = (&visit.words().sessions, &visit.format, &row.sums.tally);
     let mut note = t.whole.with("zone", format.zone_name()).to_string();
     if !row.is_exact {
-        note = format!("{note} {}", t.not_exact);
+        note = [note.as_str(), t.not_exact.as_str()].join(visit.taste.language.between_sentences());
     }
     let page = SessionPage {
         frame: visit.frame(format!("{} {}", t.one, short(&row.session))),
@@ -140,9 +140,6 @@ impl AgentItem {
             row: Row::of(&agent.tally, &visit.format),
             share: Share::of(agent.tally.tokens.total(), whole.tokens.total()),
         };
-        match agents.iter().any(|agent| agent.agent.is_some()) {
-            true => agents.iter().map(item).collect(),
-            false => Vec::new(),
-        }
+        if agents.iter().any(|agent| agent.agent.is_some()) { agents.iter().map(item).collect() } else { Vec::new() }
     }
 }

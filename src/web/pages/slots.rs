@@ -12,6 +12,7 @@ use crate::event::{Tally, UnixMillis};
 use crate::store::{Bucket, DayRow, Dimension, Filter, Readers, Span, Split};
 use crate::web::WebState;
 use crate::web::api::scope::{Scope, day, start_of};
+use crate::web::api::trends::Period;
 use crate::web::error::ApiError;
 
 /// How long a slot is.
@@ -51,7 +52,8 @@ pub struct Slots {
 
 const HOUR: i64 = 3_600_000;
 
-/// The most days that are told apart, and the most weeks.
+/// The most hours that are told apart, the most days, and the most weeks. Two days may have an hour more.
+const HOURS: u8 = 50;
 const DAYS: usize = 93;
 const WEEKS: usize = 93;
 
@@ -83,7 +85,7 @@ pub async fn slots(state: &WebState, scope: &Scope) -> Result<Arc<Slots>, ApiErr
     let scope = scope.clone();
     remembered(state, &scope.question(&format!("slots {}", scope.today)), move |readers| {
         let Scope { span, zone, filter, today } = &scope;
-        if span.to.0.saturating_sub(span.from.0) <= 50 * HOUR {
+        if span.to.0.saturating_sub(span.from.0) <= i64::from(HOURS) * HOUR {
             return hours(readers, *span, zone, filter);
         }
         let last = day(UnixMillis(span.to.0.min(now.0.max(span.from.0 + 1)) - 1), zone).min(*today);
@@ -98,9 +100,7 @@ pub async fn slots(state: &WebState, scope: &Scope) -> Result<Arc<Slots>, ApiErr
 }
 
 fn hours(readers: &Readers, span: Span, zone: &TimeZone, filter: &Filter) -> Result<Slots, ApiError> {
-    // Hours of the clock; where a zone is off by half an hour they begin at the half.
-    let bounds: Vec<UnixMillis> =
-        (0..).map(|n| UnixMillis(span.from.0 + n * HOUR)).take_while(|at| at.0 <= span.to.0).collect();
+    let bounds = Period::Hour.bounds(span, zone, HOURS.into()).unwrap_or_default();
     let slot = |bucket: Bucket| Slot {
         from: bucket.from,
         to: bucket.to,

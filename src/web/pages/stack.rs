@@ -17,10 +17,13 @@ pub struct Step {
     pub note: Option<String>,
 }
 
+/// What a tally has of one kind.
+type Count = fn(&Tally) -> u64;
+
 /// The chart of these steps, the oldest first. Under every `rhythm`th is a label where landmarks are too few.
 pub fn columns(visit: &Visit, steps: Vec<Step>, rhythm: usize, words: ColumnsWords) -> Columns {
     let (common, format) = (&visit.words().common, &visit.format);
-    let kinds: [(_, _, fn(&Tally) -> u64); 4] = [
+    let kinds: [(_, _, Count); 4] = [
         (common.cache_reads, Colour::CacheRead, |tally| tally.tokens.cache_read),
         (common.cache_writes, Colour::CacheWrite, |tally| tally.tokens.cache_write()),
         (common.input, Colour::Input, |tally| tally.tokens.input),

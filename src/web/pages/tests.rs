@@ -162,6 +162,23 @@ fn what_cannot_be_is_said_on_a_page() {
 }
 
 #[test]
+fn what_nobody_has_is_not_found_and_says_so() {
+    let (status, page) = Scene::used().ask("/sessions/5f0c1a52?lang=zh-CN", &[]);
+    assert_eq!(status, 404);
+    assert!(page.contains("这里什么都没有"), "{page}");
+    let (_, page) = Scene::used().ask("/sessions?q=%3Cb%3E&sort=started", &[]);
+    for text in ["begins with “&#60;b&#62;”", "value=\"&#60;b&#62;\"", "href=\"/sessions?sort=started\""] {
+        assert!(page.contains(text), "{text} in {page}");
+    }
+    let (_, page) = Scene::used().ask("/sessions", &[]);
+    assert!(page.contains("Nothing in this range. The newest response is from 2026-11-23 13:59"), "{page}");
+    let (_, page) = Scene::used().ask("/blocks?model=a", &[]);
+    for text in ["No window is going on. The next response begins one.", "the filters are left out here"] {
+        assert!(page.contains(text), "{text} in {page}");
+    }
+}
+
+#[test]
 fn no_directory() {
     let scene = Scene::empty();
     scene.status.update(|words| words.roots[0].state = "missing".to_owned());

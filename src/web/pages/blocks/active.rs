@@ -22,7 +22,8 @@ pub struct ActiveBlock {
     /// `3 h 20 min left, until 18:00`
     pub left_until: String,
     pub left: String,
-    pub end: String,
+    /// `until 18:00`
+    pub until: String,
     /// What the tokens are compared with.
     pub measure: String,
     /// None where there is nothing to compare with.
@@ -37,7 +38,7 @@ pub struct ActiveBlock {
 
 /// How fast tokens are used.
 pub struct Rate {
-    pub tokens: String,
+    pub tokens: Number,
     pub uncached: String,
     /// By the hour. None where no token has a price, or costs are not shown.
     pub cost: Option<String>,
@@ -70,7 +71,7 @@ impl Recent {
 
     /// The end of the newest window that is over.
     pub fn last_end(&self, now: UnixMillis) -> Option<UnixMillis> {
-        self.blocks().map(|(_, block)| block.end).filter(|end| *end <= now).next_back()
+        self.blocks().map(|(_, block)| block.end).rfind(|end| *end <= now)
     }
 
     /// When a limit ends, as Claude Code said it last, if that is still to come.
@@ -108,7 +109,7 @@ impl ActiveBlock {
             row: Row::of(tally, format),
             left_until: t.left_until.with("left", &left).with("end", &end).into(),
             left,
-            end,
+            until: t.until.with("end", end).into(),
             measure,
             gauge: whole.map(|whole| gauge(used, expected, whole, visit)),
             rate: burn_rate.map(|rate| Rate::of(&rate.speed, tally, visit)),
@@ -141,7 +142,7 @@ impl Rate {
         let (t, format) = (&visit.words().blocks, &visit.format);
         let cost = speed.cost_per_hour.and_then(|usd| known(usd, tally, format));
         Self {
-            tokens: t.per_minute.with("n", format.count(rounded(speed.tokens_per_minute))).into(),
+            tokens: format.count(rounded(speed.tokens_per_minute)),
             uncached: t.uncached.with("n", format.count(rounded(speed.uncached_tokens_per_minute))).into(),
             cost: cost.map(|cost| t.per_hour.with("cost", cost).into()),
         }

@@ -28,7 +28,7 @@ pub(super) struct Used {
     pub(super) row: Row,
     /// Without cache reads.
     pub(super) uncached: Number,
-    /// By the minute; none where there is only one response.
+    /// By the minute; none where that would be the speed of less than one.
     pub(super) speed: Option<Number>,
     /// Its tokens beside those of the largest in the range.
     pub(super) share: Share,
@@ -76,7 +76,9 @@ impl Used {
             between: format!("{} – {}", format.time(block.first_at), format.time(block.last_at)),
             row: Row::of(tally, format),
             uncached: format.count(tally.tokens.total() - tally.tokens.cache_read),
-            speed: rate.map(|rate| format.count(rounded(rate.speed.tokens_per_minute))),
+            speed: rate
+                .filter(|rate| rate.minutes >= 1.0)
+                .map(|rate| format.count(rounded(rate.speed.tokens_per_minute))),
             share: Share::of(tally.tokens.total(), largest),
             is_active: block.is_active,
             is_stated: block.is_stated,

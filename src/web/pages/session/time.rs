@@ -54,10 +54,10 @@ pub(super) fn chart(visit: &Visit, buckets: &[Bucket]) -> Option<Columns> {
         let clock = format.time(bucket.from);
         let (hour, minute) = clock.split_once(':').unwrap_or_default();
         let landmark = match width {
-            MINUTE => matches!(minute, "00" | "15" | "30" | "45"),
-            ..QUARTER => matches!(minute, "00" | "30"),
+            MINUTE => minute.ends_with(['0', '5']),
+            width if width < QUARTER => matches!(minute, "00" | "15" | "30" | "45"),
             QUARTER => minute == "00",
-            ..=HOUR => matches!(hour, "00" | "06" | "12" | "18"),
+            width if width <= HOUR => matches!(hour, "00" | "06" | "12" | "18"),
             _ => date.day() == 1,
         };
         Step {
@@ -69,8 +69,8 @@ pub(super) fn chart(visit: &Visit, buckets: &[Bucket]) -> Option<Columns> {
         }
     };
     let rhythm = match width {
-        MINUTE => 15,
-        ..=HOUR => 12,
+        width if width < QUARTER => 3,
+        width if width <= HOUR => 12,
         _ => 7,
     };
     let length = match width {

@@ -2,7 +2,7 @@ super::words! {
     /// `/blocks`, and what other pages say of the window that is going on
     Blocks {
         title: "Five-hour windows", "五小时窗口";
-        nav: "Windows", "窗口";
+        nav: "5-hour windows", "五小时窗口";
         active: "Active five-hour window", "当前五小时窗口";
         none_active: "No window is going on.", "当前没有进行中的窗口。";
         last_ended: "The last one ended {at}.", "上一个窗口结束于 {at}。";
@@ -12,12 +12,13 @@ super::words! {
         reset: "Claude Code last said that a limit ends {at}.", "Claude Code 最近一次给出的限额结束时间为 {at}。";
         all_projects: "Windows count all projects and models together; the filters are left out here.", "窗口合并统计全部项目和模型；此处不应用筛选。";
         left: "Time left", "剩余时间";
+        until: "until {end}", "至 {end}";
         left_until: "{left} left, until {end}", "剩余 {left}，至 {end}";
         used: "Tokens so far", "目前 Token";
         cost: "Cost so far", "目前费用";
         rate: "Average speed", "平均速度";
         rate_now: "Last 60 minutes", "最近 60 分钟";
-        per_minute: "{n} tokens/min", "{n} Token/分钟";
+        per_minute: "tokens/min", "Token/分钟";
         uncached: "{n} without cache reads", "不含缓存读取 {n}";
         per_hour: "{cost}/h", "{cost}/小时";
         no_rate: "after the second response", "第二次响应后可知";
@@ -30,11 +31,10 @@ super::words! {
         gauge_used: "{used} tokens so far, of {whole}", "目前 {used} Token，共 {whole}";
         own_limit: "Compare with a limit of your own, in tokens", "与自定限额比较（Token）";
         compare: "Compare", "比较";
-        all: "All windows", "全部窗口";
         list: "Windows in this range", "此范围内的窗口";
         count: "{n} window|{n} windows", "{n} 个窗口";
         window: "Window", "窗口";
-        between: "Responses from", "响应时间";
+        between: "First and last response", "首末响应";
         without_reads: "Without cache reads", "不含缓存读取";
         speed: "Tokens/min", "Token/分钟";
         going_on: "active", "进行中";
@@ -43,6 +43,6 @@ super::words! {
         chart: "Tokens by window", "每个窗口的 Token";
         chart_label: "Tokens by five-hour window, {n} windows, stacked by kind", "按类型堆叠的每个五小时窗口的 Token，共 {n} 个";
         chart_caption: "The last {n} windows that this range touches, by their beginning in {zone}, with all their responses. Pauses are left out.", "与此范围相交的最近 {n} 个窗口，按开始时间排列，时区 {zone}，含窗口内的全部响应。间隔不显示。";
-        caption: "Windows that this range touches, with all their responses. Speed is the average between the first and the last response. Times are in {zone}.", "与此范围相交的窗口，含其全部响应。速度为首次与最后一次响应之间的平均值。时区为 {zone}。";
+        caption: "Windows that this range touches, with all their responses. Speed is the average between the first and the last response, where they are at least a minute apart. Times are in {zone}.", "与此范围相交的窗口，含其全部响应。速度为首次与最后一次响应之间的平均值，两者须相隔至少一分钟。时区为 {zone}。";
     }
 }
