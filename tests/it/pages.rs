@@ -2,6 +2,7 @@
 
 mod cost;
 mod export;
+mod live;
 mod sessions;
 
 use std::time::Duration;

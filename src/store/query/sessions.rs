@@ -199,8 +199,10 @@ fn newest(db: &Connection, filter: &Resolved, span: Span, limit: usize) -> Resul
         present = day;
         let session = Found { id, days: (first, day), cost: 0, tokens: 0 };
         // Of a day that is in the span in part only it may be the other part.
-        let is_there = !is_cut(day)
-            || Ends::between_days(db, &filter.with(dim::SESSION, vec![id]), span, Some((day, day)))?.last()?.is_some();
+        let is_there = !is_cut(day) || {
+            let ends = Ends::between_days(db, &filter.with(dim::SESSION, vec![id]), span, Some((first, day)))?;
+            ends.last()?.is_some_and(|(at, _)| at.0.div_euclid(DAYS.width) == day)
+        };
         if id != 0 && is_there {
             found.entry(id).or_insert(session);
         }

@@ -28,7 +28,7 @@ fn renew(page: &mut Page, scribe: &mut Scribe) {
 fn details_focus_scrolling_and_marks_stay() {
     let (_house, mut scribe, served) = house();
     let Some(mut browser) = Browser::start() else { return };
-    let mut page = browser.open(&format!("http://{}/?range=all", served.address()));
+    let mut page = browser.open(&format!("http://{}/?start=2025-11-01&end=2025-11-30", served.address()));
     page.resize(390, 700);
     page.until("document.querySelector('#status').className === 'live live'");
     page.click("#trend details summary");
@@ -119,5 +119,22 @@ fn an_address_is_copied_with_a_button() {
     page.paste();
     let pasted = page.string("document.querySelector('#paste').value");
     assert!(pasted.starts_with(&format!("{own}/api/v1/")), "{pasted}");
+    assert_eq!(page.trouble(), Vec::<String>::new());
+}
+
+#[test]
+fn the_newest_responses_hold_still_while_somebody_reads_them() {
+    let (_house, mut scribe, served) = house();
+    let Some(mut browser) = Browser::start() else { return };
+    let mut page = browser.open(&format!("http://{}/?range=all", served.address()));
+    page.until("document.querySelector('#status').className === 'live live'");
+    page.eval("window.rows = () => document.querySelector('#tail tbody').textContent; window.held = rows(); 0");
+    page.click("#pause");
+    renew(&mut page, &mut scribe);
+    assert_eq!(page.eval("document.querySelector('#pause').ariaPressed"), "true");
+    assert_eq!(page.eval("rows() === held"), true);
+    page.click("#pause");
+    page.until("rows() !== held");
+    assert_eq!(page.eval("document.querySelector('#pause').hidden"), false);
     assert_eq!(page.trouble(), Vec::<String>::new());
 }
