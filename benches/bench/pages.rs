@@ -4,23 +4,40 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
+use jiff::tz::TimeZone;
+use jiff::{Timestamp, ToSpan};
+use serde_json::Value;
+
 use crate::client::Client;
-use crate::report::{Report, kibibytes, milliseconds, quantile};
+use crate::report::{Report, kibibytes, median, milliseconds, quantile};
+
+/// Ranges of thirty days that nobody has asked for before.
+const RANGES: i64 = 30;
 
 const ASKED: u32 = 100;
 
 pub(crate) fn measure(address: &str, report: &mut Report) {
-    let path = "/?range=all";
-    // Nobody has asked for it since the start.
-    report.note(
-        &format!("first byte of `{path}`, the first time"),
-        milliseconds(first_byte(address, path).as_secs_f64()),
-    );
-    let times: Vec<Duration> = (0..ASKED).map(|_| first_byte(address, path)).collect();
-    report.below(&format!("the same later, 99th percentile of {ASKED}"), quantile(&times, 0.99), 0.02, milliseconds);
     let mut client = Client::new(address);
-    report.below("its size, without compression", size(client.get(path)), 100.0 * 1024.0, kibibytes);
-    let module = module(&String::from_utf8_lossy(client.get(path)));
+    let newest: Value =
+        serde_json::from_slice(client.get("/api/v1/stats/history?start_date=1970-01-01&limit=1")).unwrap();
+    let newest: Timestamp = newest["data"][0]["timestamp"].as_str().unwrap_or_default().parse().unwrap();
+    let newest = newest.to_zoned(TimeZone::UTC).date();
+    let path = |days_before: i64| {
+        let last = newest - days_before.days();
+        format!("/?start={}&end={last}", last - 29.days())
+    };
+    // The first of all opens connections, too.
+    report.note(
+        "first byte of `/` over 30 days, the very first time",
+        milliseconds(first_byte(address, &path(0)).as_secs_f64()),
+    );
+    let times: Vec<Duration> = (1..=RANGES).map(|days| first_byte(address, &path(days))).collect();
+    let what = format!("the same, nothing of it remembered, median of {RANGES}");
+    report.below(&what, median(&times), 0.02, milliseconds);
+    let times: Vec<Duration> = (0..ASKED).map(|_| first_byte(address, &path(0))).collect();
+    report.note(&format!("the same, remembered, 99th percentile of {ASKED}"), milliseconds(quantile(&times, 0.99)));
+    report.below("its size, without compression", size(client.get(&path(0))), 100.0 * 1024.0, kibibytes);
+    let module = module(&String::from_utf8_lossy(client.get(&path(0))));
     report.below("size of the module in the browser, likewise", size(client.get(&module)), 15.0 * 1024.0, kibibytes);
 }
 

@@ -1,9 +1,11 @@
 //! The pages of the real program over a made-up history: what they show is what the API says.
 
+mod about;
 mod cost;
 mod export;
 mod live;
 mod sessions;
+mod sinks;
 
 use std::time::Duration;
 

@@ -3,6 +3,7 @@
 //! A request becomes a [`visit::Visit`]: who asks, for which [`view::View`], in which language. The page reads through
 //! [`data`], puts what it found into words, and is shown in a [`frame::Frame`].
 
+pub mod about;
 pub mod blocks;
 pub mod chart;
 pub mod cost;
@@ -24,6 +25,7 @@ pub mod projects;
 pub mod range;
 pub mod session;
 pub mod sessions;
+pub mod sinks;
 pub mod situation;
 pub mod slots;
 pub mod stack;
@@ -46,7 +48,7 @@ use preferences::Taste;
 use visit::Page;
 
 /// Every page, in the order of the navigation.
-static PAGES: [&Page; 11] = [
+static PAGES: [&Page; 13] = [
     &overview::PAGE,
     &live::PAGE,
     &models::PAGE,
@@ -57,12 +59,14 @@ static PAGES: [&Page; 11] = [
     &blocks::PAGE,
     &cost::PAGE,
     &export::PAGE,
+    &sinks::PAGE,
     &docs::PAGE,
+    &about::PAGE,
 ];
 
 /// All pages.
 pub fn routes(state: &WebState) -> Routes {
-    PAGES.iter().map(|page| page.route(state)).chain(preferences::routes()).collect()
+    PAGES.iter().map(|page| page.route(state)).chain(preferences::routes()).chain(sinks::routes(state)).collect()
 }
 
 /// Something went wrong, for a person with a browser.

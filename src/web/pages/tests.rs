@@ -109,7 +109,8 @@ fn check(scene: Scene, there: &[&str], absent: &[&str]) {
 }
 
 /// A path of every page.
-const PATHS: [&str; 9] = ["/", "/live", "/models", "/projects", "/sessions", "/blocks", "/cost", "/export", "/docs"];
+const PATHS: [&str; 11] =
+    ["/", "/live", "/models", "/projects", "/sessions", "/blocks", "/cost", "/export", "/sinks", "/docs", "/about"];
 
 #[test]
 fn every_page_is_there_in_both_languages() {
@@ -261,7 +262,7 @@ fn costs_are_explained_or_switched_off() {
     assert_eq!(status, 200);
     assert!(page.contains("Costs are switched off") && page.contains("ENABLE_COST_ESTIMATION=true"), "{page}");
     assert!(!page.contains('$') && !page.contains("cost-estimator"), "{page}");
-    let (_, page) = Scene { costs: false, ..Scene::used() }.ask("/export", &[]);
+    let (_, page) = Scene { costs: false, ..Scene::used() }.ask("/export", "/sinks", &[]);
     assert!(page.contains("export-panel") && !page.contains("_cost<"), "{page}");
 
     let (_, page) = Scene::used().ask("/cost?range=7d&model=claude-opus-4-8&lang=zh-CN", &[]);

@@ -10,45 +10,45 @@ use crate::wait::PATIENCE;
 
 /// One answer.
 #[derive(Debug)]
-pub(super) struct Answer {
-    pub(super) status: u16,
+pub(crate) struct Answer {
+    pub(crate) status: u16,
     /// Names in lower case.
     headers: Vec<(String, String)>,
     /// Without the marks of a chunked body.
-    pub(super) body: Vec<u8>,
+    pub(crate) body: Vec<u8>,
     /// The body came to its end.
-    pub(super) whole: bool,
+    pub(crate) whole: bool,
 }
 
 impl Answer {
-    pub(super) fn header(&self, name: &str) -> Option<&str> {
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
         self.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
     /// The names of all headers, in order, without those that tell the time or are about this one body.
-    pub(super) fn names(&self) -> Vec<&str> {
+    pub(crate) fn names(&self) -> Vec<&str> {
         let mut names: Vec<&str> = self.headers.iter().map(|(name, _)| name.as_str()).collect();
         names.retain(|name| !["transfer-encoding", "content-length"].contains(name));
         names.sort_unstable();
         names
     }
 
-    pub(super) fn text(&self) -> &str {
+    pub(crate) fn text(&self) -> &str {
         std::str::from_utf8(&self.body).unwrap()
     }
 
-    pub(super) fn json(&self) -> Value {
+    pub(crate) fn json(&self) -> Value {
         serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.text()))
     }
 
     /// The tag, which has to be there.
-    pub(super) fn tag(&self) -> String {
+    pub(crate) fn tag(&self) -> String {
         self.header("etag").unwrap_or_else(|| panic!("no tag: {self:?}")).to_owned()
     }
 }
 
 /// Sends one request on a connection of its own. The host and the end of the connection are said here.
-pub(super) fn ask(served: &Served, method: &str, target: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+pub(crate) fn ask(served: &Served, method: &str, target: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
     let mut head = format!("{method} {target} HTTP/1.1\r\nhost: {}\r\nconnection: close\r\n", served.address());
     for (name, value) in headers {
         head.extend([name, ": ", value, "\r\n"]);

@@ -4,7 +4,7 @@
 mod about;
 mod blocks;
 mod caching;
-mod client;
+pub(crate) mod client;
 mod clockwork;
 mod cost;
 mod export;

@@ -1,5 +1,6 @@
 //! The catalog: one file a page, one line a text, English and Chinese side by side.
 
+mod about;
 mod blocks;
 mod common;
 mod cost;
@@ -10,11 +11,13 @@ mod module;
 mod overview;
 mod projects;
 mod sessions;
+mod sinks;
 mod states;
 mod trend;
 
 use super::Text;
 
+use about::About;
 use blocks::Blocks;
 use common::Common;
 use cost::Cost;
@@ -25,6 +28,7 @@ use module::Module;
 use overview::Overview;
 use projects::Projects;
 use sessions::Sessions;
+use sinks::Sinks;
 use states::States;
 use trend::Trend;
 
@@ -71,6 +75,7 @@ macro_rules! catalog {
 }
 
 catalog! {
+    about: About,
     common: Common,
     states: States,
     overview: Overview,
@@ -81,6 +86,7 @@ catalog! {
     export: Export,
     trend: Trend,
     sessions: Sessions,
+    sinks: Sinks,
     blocks: Blocks,
     module: Module,
 }

@@ -1,0 +1,60 @@
+super::words! {
+    /// `/about`
+    About {
+        title: "About", "关于";
+        contents: "On this page", "本页内容";
+        origin: "Where the numbers come from", "数字从何而来";
+        origin_transcripts: "Claude Code writes a transcript of every session. This program reads them as they grow, sub-agents included, and keeps times, models, projects, sessions, branches and numbers of tokens. What was asked and answered is read past and never kept.", "Claude Code 会为每个会话写一份记录。本程序在其增长时读取，包括子代理的记录，只保留时间、模型、项目、会话、分支和 Token 数量。提问与回答的内容不会被保存。";
+        origin_once: "Every response is counted exactly once. A transcript repeats it, a line for each block, and copies of sessions repeat it again: lines with the same message belong together, and the one with the most output counts, since earlier ones hold placeholders.", "每次响应只计一次。会话记录会按内容块重复写入，复制的会话也会再次出现：属于同一条消息的行合并计算，以输出最多的一行为准，因为较早的行只是占位值。";
+        origin_kept: "What was counted stays, whatever becomes of the transcript.", "已计入的用量会一直保留，无论会话记录之后如何。";
+        kept: "Claude Code deletes transcripts that nobody has written to for {days} days. This program never changes its settings.", "会话记录若 {days} 天没有更新，会被 Claude Code 删除。本程序从不更改它的设置。";
+        origin_estimates: "Days whose transcripts were gone before they were read are shown as estimates out of Claude Code’s own statistics. Estimates are part of no total.", "若某天的会话记录在读取之前已消失，则以 Claude Code 自己的统计作为估算显示。估算不计入任何合计。";
+        places: "Looked for in", "查找位置";
+        read: "What was read", "读取情况";
+        lines: "Lines read", "读取的行数";
+        claims: "Lines that state usage", "含用量的行数";
+        responses: "Responses counted", "计入的响应";
+        corrections: "Corrected by a later line", "被后续行更正";
+        api_errors: "Notices of failed requests, not counted", "请求失败的提示，不计入";
+        skipped: "Lines that could not be used", "无法使用的行";
+        none_skipped: "None.", "无。";
+        formulas: "How they are computed", "计算方式";
+        figure: "Figure", "数字";
+        formula: "Formula", "公式";
+        total_formula: "uncached input + output + cache writes + cache reads", "未缓存输入 + 输出 + 缓存写入 + 缓存读取";
+        cost_formula: "each kind of token at the list price of its model on the day of the response, with the surcharges and discounts that it states; not a bill", "各类 Token 按响应当日该模型的标价计算，含其声明的加价与折扣；并非账单";
+        hit_formula: "cache reads / (cache reads + uncached input)", "缓存读取 /（缓存读取 + 未缓存输入）";
+        share_formula: "tokens of a part / tokens of the whole range", "部分的 Token / 整个范围的 Token";
+        change: "Change", "变化";
+        change_formula: "against as much time just before, up to the same time of day; none where there was nothing", "与之前等长的时间相比，截至同一时刻；若之前没有用量则不显示";
+        sessions_formula: "sessions with at least one response in the range", "范围内至少有一次响应的会话";
+        blocks_formula: "a window begins at the full hour (UTC) before a first response and ends five hours later; an estimate, since limits belong to an account", "窗口从首次响应之前的整点（UTC）开始，五小时后结束；仅为估算，因为限额属于账户";
+        projection: "Projection of the month", "本月预计";
+        projection_formula: "this month so far / the part of the month that has passed", "本月目前用量 / 本月已过去的比例";
+        coverage: "What the history covers", "历史覆盖范围";
+        first: "First response", "首次响应";
+        last: "Newest response", "最新响应";
+        used_days: "Days with responses", "有响应的天数";
+        partly_days: "Of those, partly covered", "其中部分覆盖";
+        estimated_days: "Days with an estimate", "有估算的天数";
+        unfinished: "Responses never seen complete", "未见完整的响应";
+        settings: "Settings", "设置";
+        zone: "Time zone", "时区";
+        database: "Size of the history", "历史数据大小";
+        kept_days: "Claude Code keeps transcripts for", "Claude Code 保留会话记录";
+        days: "{n} day|{n} days", "{n} 天";
+        prices: "Price table", "价格表";
+        currency: "Currency", "货币";
+        costs: "Costs", "费用";
+        off: "switched off", "已关闭";
+        program: "This program", "本程序";
+        version: "Version", "版本";
+        build: "Build", "构建";
+        licence: "Licence", "许可证";
+        assets: "Pages", "页面";
+        assets_text: "made by the program itself; no script, style or font of others, and nothing is asked of any other site", "由程序自身生成；不含第三方脚本、样式或字体，也不向其他站点发送请求";
+        more: "More", "更多";
+        price_list: "Prices with their sources", "价格及其来源";
+        openapi: "Description of the API (OpenAPI)", "API 描述（OpenAPI）";
+    }
+}

@@ -1,0 +1,199 @@
+//! `/sinks`: how everything that leaves is doing, and everything that comes in; and `POST /sinks`, which tells a sink to
+//! pause, to go on, or to send again.
+
+use std::sync::Arc;
+
+use askama::Template;
+use warp::http::Method;
+
+use super::format;
+use super::frame::Frame;
+use super::language::Text;
+use super::visit::{Answering, Page, Visit};
+use crate::deliver::Start;
+use crate::event::UnixMillis;
+use crate::plugin::Routes;
+use crate::route::{Class, Request, Response, Route};
+use crate::status::{SinkReport, SinkRole, SinkState};
+use crate::web::WebState;
+use crate::web::api::health::SourceHealth;
+use crate::web::auth::routes::{is_of_type, is_path, see_other};
+use crate::web::error::ApiError;
+
+pub static PAGE: Page = Page {
+    path: "/sinks",
+    nav: Some(|words| words.sinks.nav),
+    parameters: &[],
+    handler: |visit| -> Answering { Box::pin(std::future::ready(page(&visit))) },
+};
+
+#[derive(Template)]
+#[template(path = "sinks.html")]
+struct Sinks {
+    frame: Frame,
+    sinks: Vec<SinkItem>,
+    /// Where an action leads back to; none where nobody can tell a sink anything.
+    back: Option<String>,
+    /// The first day that may be sent again is today, for the form.
+    today: String,
+    sources: Vec<SourceItem>,
+    store: [Fact; 3],
+}
+
+/// One sink.
+struct SinkItem {
+    id: String,
+    kind: &'static str,
+    /// Where it sends to.
+    target: Option<String>,
+    class: &'static str,
+    state: Text,
+    facts: Vec<Fact>,
+    /// The last error and when it was; with since when it goes on like that, if it does.
+    error: Option<(String, String)>,
+    /// It can be told to pause and to go on.
+    is_told: bool,
+    is_paused: bool,
+    /// It can be told to send again.
+    has_cursor: bool,
+}
+
+/// One source.
+struct SourceItem {
+    kind: &'static str,
+    facts: [Fact; 4],
+    roots: Vec<(String, String)>,
+}
+
+/// A name and what there is to say of it.
+struct Fact {
+    name: Text,
+    text: String,
+}
+
+fn page(visit: &Visit) -> Result<Response, ApiError> {
+    let (t, state) = (&visit.words().sinks, &visit.state);
+    let sinks = state.hub.house().sinks(visit.snapshot.revision, visit.now.0);
+    let store = &visit.snapshot.store;
+    let page = Sinks {
+        frame: visit.frame(t.title.to_string()),
+        sinks: sinks.iter().map(|sink| SinkItem::of(sink, visit)).collect(),
+        back: state.control.is_some().then(|| visit.view.url()),
+        today: visit.today().to_string(),
+        sources: state.health().sources.iter().map(|source| SourceItem::of(source, visit)).collect(),
+        store: [
+            fact(t.size, format::bytes(store.size_bytes)),
+            fact(visit.words().common.responses, visit.format.grouped(store.responses)),
+            fact(t.revision, visit.format.grouped(visit.snapshot.revision)),
+        ],
+    };
+    Ok(visit.show(&page))
+}
+
+fn fact(name: Text, text: impl Into<String>) -> Fact {
+    Fact { name, text: text.into() }
+}
+
+impl SinkItem {
+    fn of(sink: &SinkReport, visit: &Visit) -> Self {
+        let (t, format) = (&visit.words().sinks, &visit.format);
+        let (class, state) = match sink.state {
+            SinkState::Ok => ("good", t.ok),
+            SinkState::Waiting => ("calm", t.waiting),
+            SinkState::Retrying => ("warn", t.retrying),
+            SinkState::Paused => ("calm", t.paused),
+            SinkState::Failed => ("bad", t.failed),
+        };
+        let at = |at: i64| format.moment(UnixMillis(at), visit.now);
+        let (is_told, has_cursor) = (sink.role != SinkRole::Follower, sink.role == SinkRole::Delivery);
+        let mut facts = Vec::new();
+        if has_cursor {
+            let lag = t.lag_of.with("n", format.grouped(sink.lag_events)).with("time", format.duration(lag(sink)));
+            facts.push(fact(t.lag, if sink.lag_events == 0 { t.nothing.to_string() } else { lag.into() }));
+        }
+        if is_told {
+            facts.push(fact(t.last_success, sink.last_success_at.map_or_else(|| "–".to_owned(), at)));
+            facts.push(fact(t.sent, format.grouped(sink.events)));
+            facts.extend(sink.cursor.map(|cursor| fact(t.cursor, format.grouped(cursor))));
+            facts.extend((sink.dead_letters > 0).then(|| fact(t.dead_letters, format.grouped(sink.dead_letters))));
+            facts.extend((sink.dropped_events > 0).then(|| fact(t.dropped, format.grouped(sink.dropped_events))));
+        }
+        facts.extend((sink.restarts > 0).then(|| fact(t.restarts, format.grouped(sink.restarts))));
+        facts.extend(sink.next_try_at.map(|next| fact(t.next_try, at(next))));
+        let error = sink.last_error.as_ref().map(|error| {
+            let when = sink.last_error_at.map(at).unwrap_or_default();
+            let since = sink.failing_since.map(|since| t.failing_since.with("at", at(since)).to_string());
+            (error.clone(), since.map_or(when.clone(), |since| format!("{when} · {since}")))
+        });
+        Self {
+            id: sink.id.clone(),
+            kind: sink.kind,
+            target: sink.target.clone(),
+            class,
+            state,
+            facts,
+            error,
+            is_told,
+            is_paused: sink.state == SinkState::Paused,
+            has_cursor,
+        }
+    }
+}
+
+/// How long it has not been up to date, in milliseconds.
+#[expect(clippy::cast_possible_truncation, reason = "a time for display")]
+fn lag(sink: &SinkReport) -> i64 {
+    (sink.lag_seconds * 1000.0) as i64
+}
+
+impl SourceItem {
+    fn of(source: &SourceHealth, visit: &Visit) -> Self {
+        let (t, format) = (&visit.words().sinks, &visit.format);
+        Self {
+            kind: source.kind,
+            facts: [
+                fact(t.files, format.grouped(source.files)),
+                fact(t.missing_files, format.grouped(source.missing_files)),
+                fact(t.io_errors, format.grouped(source.io_errors)),
+                fact(t.skipped_lines, format.grouped(source.skipped_lines)),
+            ],
+            roots: source.roots.iter().map(|root| (root.path.clone(), root.state.clone())).collect(),
+        }
+    }
+}
+
+/// `POST /sinks`: the fields `sink`, `action` (`pause`, `resume` or `replay`), `from` for the last one, and `back`.
+pub fn routes(state: &WebState) -> Routes {
+    let state = state.clone();
+    let handler = move |request: Arc<Request>| {
+        let state = state.clone();
+        async move { told(&state, &request).await.unwrap_or_else(ApiError::response) }
+    };
+    vec![Route::new(Method::POST, "/sinks", handler).class(Class::Page)]
+}
+
+async fn told(state: &WebState, request: &Request) -> Result<Response, ApiError> {
+    const FORM: &str = "application/x-www-form-urlencoded";
+    if !is_of_type(request, FORM) {
+        return Err(ApiError::media_type(FORM));
+    }
+    let field = |name: &str| {
+        let found = form_urlencoded::parse(&request.body).find(|(known, _)| known == name);
+        found.map(|(_, value)| value.into_owned()).unwrap_or_default()
+    };
+    let control = state.control.as_ref().ok_or_else(|| ApiError::not_found("no sink runs here"))?;
+    let sink = field("sink");
+    match field("action").as_str() {
+        "pause" => control.pause(&sink).await?,
+        "resume" => control.resume(&sink).await?,
+        "replay" => {
+            let from = field("from");
+            let start = Start::parse(&from, &state.settings.zone)
+                .ok_or_else(|| ApiError::parameter("from", "it cannot be", "now, beginning or a day"))?;
+            control.replay(&sink, start).await?;
+        }
+        _ => return Err(ApiError::parameter("action", "it is none", "pause, resume or replay")),
+    }
+    let back = field("back");
+    Ok(see_other(if is_path(&back) { &back } else { "/sinks" }))
+}
