@@ -24,12 +24,12 @@ pub static PAGE: Page = Page {
     path: "/sinks",
     nav: Some(|words| words.sinks.nav),
     parameters: &[],
-    handler: |visit| -> Answering { Box::pin(std::future::ready(page(&visit))) },
+    handler: |visit| -> Answering { Box::pin(std::future::ready(Ok(page(&visit)))) },
 };
 
 #[derive(Template)]
 #[template(path = "sinks.html")]
-struct Sinks {
+struct SinksPage {
     frame: Frame,
     sinks: Vec<SinkItem>,
     /// Where an action leads back to; none where nobody can tell a sink anything.
@@ -71,11 +71,11 @@ struct Fact {
     text: String,
 }
 
-fn page(visit: &Visit) -> Result<Response, ApiError> {
+fn page(visit: &Visit) -> Response {
     let (t, state) = (&visit.words().sinks, &visit.state);
     let sinks = state.hub.house().sinks(visit.snapshot.revision, visit.now.0);
     let store = &visit.snapshot.store;
-    let page = Sinks {
+    let page = SinksPage {
         frame: visit.frame(t.title.to_string()),
         sinks: sinks.iter().map(|sink| SinkItem::of(sink, visit)).collect(),
         back: state.control.is_some().then(|| visit.view.url()),
@@ -87,7 +87,7 @@ fn page(visit: &Visit) -> Result<Response, ApiError> {
             fact(t.revision, visit.format.grouped(visit.snapshot.revision)),
         ],
     };
-    Ok(visit.show(&page))
+    visit.show(&page)
 }
 
 fn fact(name: Text, text: impl Into<String>) -> Fact {

@@ -262,7 +262,7 @@ fn costs_are_explained_or_switched_off() {
     assert_eq!(status, 200);
     assert!(page.contains("Costs are switched off") && page.contains("ENABLE_COST_ESTIMATION=true"), "{page}");
     assert!(!page.contains('$') && !page.contains("cost-estimator"), "{page}");
-    let (_, page) = Scene { costs: false, ..Scene::used() }.ask("/export", "/sinks", &[]);
+    let (_, page) = Scene { costs: false, ..Scene::used() }.ask("/export", &[]);
     assert!(page.contains("export-panel") && !page.contains("_cost<"), "{page}");
 
     let (_, page) = Scene::used().ask("/cost?range=7d&model=claude-opus-4-8&lang=zh-CN", &[]);

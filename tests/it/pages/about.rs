@@ -34,5 +34,5 @@ fn without_costs_nothing_is_said_of_prices() {
     let served = serve(&house.with_env("ENABLE_COST_ESTIMATION", "false"));
     let page = served.text("/about");
     assert_eq!(fact(&page, "Costs"), "switched off");
-    assert!(!page.contains("list price") && !page.contains("/cost"), "{page}");
+    assert!(!page.contains("at the list price of its model") && !page.contains("#prices"), "{page}");
 }

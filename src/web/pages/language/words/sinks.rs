@@ -3,7 +3,6 @@ super::words! {
     Sinks {
         title: "Sources and sinks", "数据来源与去向";
         nav: "Sinks", "去向";
-        sinks: "Sinks", "去向";
         lead: "Where the numbers go. Only what is configured sends anything.", "数字发送到哪里。只有已配置的去向才会发送。";
         none: "No sink is running.", "没有运行中的去向。";
         ok: "working", "正常";
