@@ -88,10 +88,24 @@ impl Delta {
     }
 }
 
-/// The four kinds of tokens, and what each is of the whole.
+/// A kind of tokens: what it is called, its colour, and what there is of it.
+pub type KindOf = (Text, Colour, fn(&TokenCounts) -> u64);
+
+/// The four kinds, the most voluminous first.
+pub fn kinds(words: &Words) -> [KindOf; 4] {
+    let names = &words.common;
+    [
+        (names.cache_reads, Colour::CacheRead, |tokens| tokens.cache_read),
+        (names.cache_writes, Colour::CacheWrite, |tokens| tokens.cache_write()),
+        (names.input, Colour::Input, |tokens| tokens.input),
+        (names.output, Colour::Output, |tokens| tokens.output),
+    ]
+}
+
+/// What each of them is of the whole.
 pub struct Kinds {
     pub bar: Shares,
-    pub all: [Kind; 4],
+    pub all: Vec<Kind>,
 }
 
 /// One of the four.
@@ -105,25 +119,21 @@ pub struct Kind {
 
 impl Kinds {
     pub fn of(tokens: TokenCounts, words: &Words, format: &Format) -> Self {
-        let (names, t) = (&words.common, &words.overview);
+        let t = &words.overview;
         let writes = t
             .kind_cache_writes
             .with("five", format.count(tokens.cache_write_5m))
             .with("hour", format.count(tokens.cache_write_1h));
-        let kinds = [
-            (Colour::CacheRead, names.cache_reads, t.kind_cache_reads.to_string(), tokens.cache_read),
-            (Colour::CacheWrite, names.cache_writes, writes.into(), tokens.cache_write()),
-            (Colour::Input, names.input, t.kind_input.to_string(), tokens.input),
-            (Colour::Output, names.output, t.kind_output.to_string(), tokens.output),
-        ];
-        let parts: Vec<(Colour, u128)> = kinds.iter().map(|kind| (kind.0, kind.3.into())).collect();
-        let all = kinds.map(|(colour, name, explanation, count)| Kind {
-            class: colour.class(),
-            name,
-            explanation,
-            count: format.count(count),
-            share: percent(share(count, tokens.total())),
-        });
+        let kinds = kinds(words);
+        let parts: Vec<(Colour, u128)> = kinds.iter().map(|(_, colour, of)| (*colour, of(&tokens).into())).collect();
+        let explanations =
+            [t.kind_cache_reads.to_string(), writes.into(), t.kind_input.to_string(), t.kind_output.to_string()];
+        let kind = |((name, colour, of), explanation): (KindOf, String)| {
+            let count = of(&tokens);
+            let share = percent(share(count, tokens.total()));
+            Kind { class: colour.class(), name, explanation, count: format.count(count), share }
+        };
+        let all = kinds.into_iter().zip(explanations).map(kind).collect();
         Self { bar: Shares::many(&parts), all }
     }
 }
@@ -185,7 +195,7 @@ mod tests {
     fn kinds_are_the_whole_together() {
         let tokens = TokenCounts { input: 1, output: 2, cache_read: 6, cache_write_5m: 1, ..TokenCounts::default() };
         let kinds = Kinds::of(tokens, Language::English.words(), &Format::default());
-        let shown = kinds.all.map(|kind| (kind.class, kind.share));
+        let shown: Vec<_> = kinds.all.into_iter().map(|kind| (kind.class, kind.share)).collect();
         let expected = [("cache-read", "60.0%"), ("cache-write", "10.0%"), ("input", "10.0%"), ("output", "20.0%")];
         assert_eq!(shown, expected.map(|(class, share)| (class, share.to_owned())));
     }

@@ -1,6 +1,7 @@
 //! Kinds of tokens stacked over any steps in time: parts of a session, windows.
 
-use super::chart::{Colour, Column, Columns, ColumnsWords, Series, Value};
+use super::chart::{Column, Columns, ColumnsWords, Series, Value};
+use super::figures;
 use super::visit::Visit;
 use crate::event::Tally;
 
@@ -17,22 +18,14 @@ pub struct Step {
     pub note: Option<String>,
 }
 
-/// What a tally has of one kind.
-type Count = fn(&Tally) -> u64;
-
 /// The chart of these steps, the oldest first. Under every `rhythm`th is a label where landmarks are too few.
 pub fn columns(visit: &Visit, steps: Vec<Step>, rhythm: usize, words: ColumnsWords) -> Columns {
     let (common, format) = (&visit.words().common, &visit.format);
-    let kinds: [(_, _, Count); 4] = [
-        (common.cache_reads, Colour::CacheRead, |tally| tally.tokens.cache_read),
-        (common.cache_writes, Colour::CacheWrite, |tally| tally.tokens.cache_write()),
-        (common.input, Colour::Input, |tally| tally.tokens.input),
-        (common.output, Colour::Output, |tally| tally.tokens.output),
-    ];
+    let kinds = figures::kinds(visit.words());
     let series = kinds.map(|(name, colour, _)| Series { name: name.to_string(), colour });
     let value = |amount: u64| Value { amount: amount.into(), text: format.grouped(amount) };
     let column = |step: Step| Column {
-        values: kinds.iter().map(|(_, _, of)| value(of(&step.tally))).collect(),
+        values: kinds.iter().map(|(_, _, of)| value(of(&step.tally.tokens))).collect(),
         total: format.grouped(step.tally.tokens.total()),
         more: if visit.costs() {
             vec![format.cost(&step.tally).unwrap_or_else(|| common.no_price.to_string())]

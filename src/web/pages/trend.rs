@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::chart::{Colour, Column, Columns, ColumnsWords, Frame, ModelColours, Series, Value};
 use super::data;
+use super::figures::{self, KindOf};
 use super::format;
 use super::frame::Choice;
 use super::language::Text;
@@ -158,17 +159,11 @@ fn caption(visit: &Visit, by: By, slots: &[Slot], columns: &[Column]) -> String 
 
 /// The most voluminous kind stands on the axis.
 fn kinds(visit: &Visit) -> Vec<Part> {
-    let common = &visit.words().common;
-    let part = |name: Text, colour, of: fn(&Tally) -> u64| Part {
+    let part = |(name, colour, of): KindOf| Part {
         series: Series { name: name.to_string(), colour },
-        of: Box::new(move |slot| of(&slot.tally).into()),
+        of: Box::new(move |slot| of(&slot.tally.tokens).into()),
     };
-    vec![
-        part(common.cache_reads, Colour::CacheRead, |tally| tally.tokens.cache_read),
-        part(common.cache_writes, Colour::CacheWrite, |tally| tally.tokens.cache_write()),
-        part(common.input, Colour::Input, |tally| tally.tokens.input),
-        part(common.output, Colour::Output, |tally| tally.tokens.output),
-    ]
+    figures::kinds(visit.words()).map(part).into()
 }
 
 /// The models of these slots that have a colour of their own, in the order of the history, and the others as one.
