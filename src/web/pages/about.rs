@@ -64,7 +64,7 @@ async fn page(visit: Visit) -> Result<Response, ApiError> {
     let (t, health) = (&visit.words().about, visit.state.health());
     let days = visit.state.settings.cleanup_days;
     let page = About {
-        frame: visit.frame(t.title.to_string()),
+        frame: visit.frame(t.title.to_string()).without_welcome(),
         roots: health.roots().map(|root| (root.path.clone(), root.state.clone())).collect(),
         reading: reading(&visit),
         skipped: skipped(&visit),

@@ -19,7 +19,7 @@ pub static PAGE: Page = Page {
 fn page(visit: &Visit) -> Response {
     let document = serde_json::to_value(document(true)).unwrap_or_default();
     let host = visit.request.headers.get("host").and_then(|host| host.to_str().ok()).unwrap_or("127.0.0.1:51888");
-    let frame = visit.frame(visit.words().common.api.to_string());
+    let frame = visit.frame(visit.words().common.api.to_string()).without_welcome();
     visit.show(&Docs::of(frame, &document, host))
 }
 

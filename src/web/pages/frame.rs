@@ -127,6 +127,12 @@ impl Frame {
         self.t.module.json()
     }
 
+    /// For a page that has something to say before there is anything to count.
+    #[must_use]
+    pub fn without_welcome(self) -> Self {
+        Self { welcome: None, ..self }
+    }
+
     /// Asks again later, without a script.
     pub fn reloads(&self) -> bool {
         self.progress.is_some() || self.welcome.is_some()

@@ -76,7 +76,7 @@ fn page(visit: &Visit) -> Response {
     let sinks = state.hub.house().sinks(visit.snapshot.revision, visit.now.0);
     let store = &visit.snapshot.store;
     let page = SinksPage {
-        frame: visit.frame(t.title.to_string()),
+        frame: visit.frame(t.title.to_string()).without_welcome(),
         sinks: sinks.iter().map(|sink| SinkItem::of(sink, visit)).collect(),
         back: state.control.is_some().then(|| visit.view.url()),
         today: visit.today().to_string(),

@@ -195,6 +195,17 @@ fn no_directory() {
 }
 
 #[test]
+fn pages_that_are_not_about_usage_say_what_they_have_to_say_before_there_is_any() {
+    for (path, text) in
+        [("/about", "How they are computed"), ("/sinks", "Sources and sinks"), ("/docs", "/api/v1/stats")]
+    {
+        let (_, page) = Scene::empty().ask(path, &[]);
+        assert!(page.contains(text) && !page.contains("No usage yet"), "{path}: {page}");
+    }
+    assert!(Scene::empty().ask("/cost", &[]).1.contains("No usage yet"));
+}
+
+#[test]
 fn no_transcripts() {
     check(
         Scene::empty(),

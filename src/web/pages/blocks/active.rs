@@ -111,7 +111,10 @@ impl ActiveBlock {
             left,
             until: t.until.with("end", end).into(),
             measure,
-            gauge: whole.map(|whole| gauge(used, expected, whole, visit)),
+            gauge: whole.map(|whole| gauge(used, expected, whole, visit)).map(|gauge| match limit {
+                Some(_) => gauge,
+                None => gauge.without_alarm(),
+            }),
             rate: burn_rate.map(|rate| Rate::of(&rate.speed, tally, visit)),
             projected: projection.map(|projection| Projected {
                 tokens: format.count(projection.total_tokens),

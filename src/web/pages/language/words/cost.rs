@@ -70,7 +70,7 @@ super::words! {
         factors: "Factors", "系数";
         source: "Source", "来源";
         official: "official", "官方";
-        secondary: "secondary", "二手";
+        secondary: "secondary", "第三方";
         derived: "derived", "推算";
         own: "your own", "自定义";
         no_prices: "Models without a price", "没有价格的模型";
