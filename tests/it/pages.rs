@@ -119,7 +119,7 @@ fn charts_show_what_the_api_says() {
     let heat = served.json(&format!("/api/v1/stats/heatmap?start_date={first}&end_date={last}"));
     let used = heat["hours"].as_array().unwrap().iter().filter_map(|hour| hour["total_tokens"].as_u64());
     for tokens in used.filter(|tokens| *tokens > 0) {
-        assert!(page.contains(&format!("{} tokens</title>", grouped(tokens))), "{tokens} in {page}");
+        assert!(page.contains(&format!(": {}</title>", grouped(tokens))), "{tokens} in {page}");
     }
 }
 
@@ -203,4 +203,41 @@ fn transcripts_that_claude_code_is_about_to_delete_are_named_without_touching_it
 
     std::fs::remove_file(scribe.file("5f0c1a52-0000-4000-8000-00000000000a")).unwrap();
     assert!(!serve(&house).text("/?range=all").contains("Claude Code deletes"));
+}
+
+#[test]
+fn the_api_answers_every_call_that_a_page_names() {
+    let (house, truth) = house();
+    let served = serve(&house);
+    let (model, _) = truth.by_model.iter().max_by_key(|(_, row)| row.tokens.total()).unwrap();
+    let project = truth.by_project.keys().find(|project| !project.is_empty()).unwrap();
+    let one = format!("/projects/{}", encoded(project));
+    let mut named = 0;
+    for path in ["/", "/live", "/models", "/projects", &one, "/sessions", "/blocks", "/cost", "/export", "/sinks"] {
+        for view in
+            ["range=all".to_owned(), "range=90d".to_owned(), format!("range=all&by=cost&model={}", encoded(model))]
+        {
+            let page = served.text(&format!("{path}?{view}"));
+            for call in page.split("data-copy=\"").skip(1).map(|rest| rest.split('"').next().unwrap()) {
+                let call = call.replace("&#38;", "&");
+                if let Some((status, answer)) = call.starts_with('/').then(|| served.ask(&call).unwrap()) {
+                    assert_eq!(status, 200, "{path}?{view}: {call}: {answer}");
+                    named += 1;
+                }
+            }
+        }
+    }
+    assert!(named > 40, "{named} calls");
+}
+
+#[test]
+fn the_call_behind_the_models_says_what_the_table_says() {
+    let (house, truth) = house();
+    let served = serve(&house);
+    let page = served.text("/models?range=all");
+    let call = page.split("data-copy=\"").nth(1).unwrap().split('"').next().unwrap().replace("&#38;", "&");
+    let rows = served.json(&call);
+    let sum = |row: &Value| row["total_tokens"].as_u64().unwrap();
+    let total: u64 = rows["data"].as_array().unwrap().iter().map(sum).sum();
+    assert_eq!(total, truth.totals.tokens.total(), "{call}");
 }

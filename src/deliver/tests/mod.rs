@@ -108,6 +108,7 @@ fn a_correction_under_way_comes_with_what_was_sent() {
 fn what_was_corrected_before_it_left_is_sent_once() {
     let bench = Bench::new();
     let run = bench.run("compact", QUICK);
+    run.wait_caught_up();
     bench.runtime.block_on(run.control().pause("compact")).unwrap();
     run.wait("paused", |report| report.state == SinkState::Paused);
     run.commit(&[("1", 1), ("2", 1)]);

@@ -9,13 +9,14 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, OptionalExtension};
 
-use super::cut::{between, cut};
+use super::cut::{By, Cells, between, cut};
 use super::filter::Resolved;
 use super::groups::folded;
 use super::walk::lost;
-use super::{Filter, Span, Sums, instant};
+use super::{Filter, Span, Sums, instant, tally};
 use crate::event::UnixMillis;
 use crate::store::StoreError;
+use crate::store::dictionary::Dictionary;
 use crate::store::read::Readers;
 use crate::store::rollups::{QUARTER, dim};
 
@@ -87,6 +88,33 @@ pub struct Gap {
 impl Readers {
     /// The windows that a span touches.
     pub fn blocks(&self, span: Span, now: UnixMillis, options: BlockOptions) -> Result<Blocks, StoreError> {
+        self.windows(span, now, options, &[dim::MODEL, dim::CARD], |db, words, block, cells| {
+            for (id, sums) in folded(db, words, cells, dim::MODEL)? {
+                block.sums.add(&sums);
+                block.by_model.insert(words.word(db, id)?, sums);
+            }
+            Ok(())
+        })
+    }
+
+    /// The same without models and without what costs are made of, which is far less work.
+    pub fn block_totals(&self, span: Span, now: UnixMillis, options: BlockOptions) -> Result<Blocks, StoreError> {
+        self.windows(span, now, options, &[], |_, _, block, cells| {
+            for parts in cells.values() {
+                block.sums.tally.add(&tally(parts)?);
+            }
+            Ok(())
+        })
+    }
+
+    fn windows(
+        &self,
+        span: Span,
+        now: UnixMillis,
+        options: BlockOptions,
+        by: By<'_>,
+        fill: impl Fn(&Connection, &mut Dictionary, &mut Block, &Cells) -> Result<(), StoreError>,
+    ) -> Result<Blocks, StoreError> {
         self.ask(|db, words| {
             let everything = Resolved::of(db, &Filter::default())?.unwrap_or_default();
             let mut answer = Blocks { limit_reset_at: instant(db, "limit_reset_at")?, ..Blocks::default() };
@@ -104,12 +132,9 @@ impl Readers {
                 }
             }
             let bounds: Vec<i64> = blocks.iter().flat_map(|block| [block.start.0, block.end.0]).collect();
-            let cells = cut(db, words, &bounds, &everything, &[dim::MODEL, dim::CARD])?;
+            let cells = cut(db, words, &bounds, &everything, by)?;
             for (block, cells) in blocks.iter_mut().zip(cells.iter().step_by(2)) {
-                for (id, sums) in folded(db, words, cells, dim::MODEL)? {
-                    block.sums.add(&sums);
-                    block.by_model.insert(words.word(db, id)?, sums);
-                }
+                fill(db, words, block, cells)?;
             }
             Ok(answer)
         })

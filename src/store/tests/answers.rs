@@ -352,6 +352,15 @@ fn windows_of_five_hours() {
                 .filter(|(start, end, ..)| *start < span.to.0 && span.from.0 < *end)
                 .collect();
             let answer = world.readers.blocks(span, now, options).unwrap();
+            let totals = world.readers.block_totals(span, now, options).unwrap();
+            let brief = |blocks: &Blocks| -> Vec<_> {
+                let sums = |window: &Window| match window {
+                    Window::Block(block) => Some((block.start, block.end, block.is_active, block.sums.tally)),
+                    Window::Gap(_) => None,
+                };
+                blocks.windows.iter().map(sums).collect()
+            };
+            assert_eq!(brief(&totals), brief(&answer), "{span:?}");
             let hour = world.matching(Span { from: UnixMillis(now.0 - 3_600_000), to: now }, &Filter::default());
             assert_eq!(answer.last_hour, world.sum(hour));
             let mut before: Option<i64> = None;

@@ -113,7 +113,7 @@ pub async fn blocks(state: &WebState, span: Span) -> Result<Arc<Blocks>, ApiErro
     const STEP: i64 = 5_000;
     let now = state.clock.now();
     let question = format!("blocks {} {} {}", span.from.0, span.to.0, now.0 / STEP);
-    remembered(state, &question, move |readers| Ok(readers.blocks(span, now, BlockOptions::default())?)).await
+    remembered(state, &question, move |readers| Ok(readers.block_totals(span, now, BlockOptions::default())?)).await
 }
 
 /// The projects of a scope with the most tokens.

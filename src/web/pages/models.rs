@@ -60,7 +60,7 @@ async fn page(visit: Visit) -> Result<Response, ApiError> {
         costs_sum: (groups.len() > 1)
             .then(|| CostRow::of(visit.words().models.sum.to_string(), &totals.sums, &visit.format)),
         has_unexplained: totals.sums.costs.unexplained != PicoUsd(0),
-        api: visit.api("/api/v1/stats/trends", &[("group_by", "model")]),
+        api: visit.api("/api/v1/stats/trends", &[("period", "monthly"), ("group_by", "model")]),
     };
     Ok(visit.show(&page))
 }

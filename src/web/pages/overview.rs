@@ -62,6 +62,15 @@ struct Overview {
     tail: Tail,
     models_url: String,
     projects_url: String,
+    api: Api,
+}
+
+/// Where the API says the same as each table.
+struct Api {
+    models: String,
+    projects: String,
+    sessions: String,
+    hours: String,
 }
 
 async fn page(visit: Visit) -> Result<Response, ApiError> {
@@ -88,6 +97,7 @@ async fn page(visit: Visit) -> Result<Response, ApiError> {
         data::week(state, &scope),
     )?;
     let words = visit.words();
+    let first = slots.all.first().map_or(visit.today(), |slot| slot.date).to_string();
     let mut frame = visit.frame(words.overview.title.to_string()).with_filters(&visit).await;
     frame.notices.extend(aging::notice(&visit).await);
     let page = Overview {
@@ -107,6 +117,12 @@ async fn page(visit: Visit) -> Result<Response, ApiError> {
         sessions_url: visit.view.at("/sessions"),
         models_url: visit.view.at("/models"),
         projects_url: visit.view.at("/projects"),
+        api: Api {
+            models: visit.api("/api/v1/stats/trends", &[("period", "monthly"), ("group_by", "model")]),
+            projects: visit.api("/api/v1/stats/projects", &[]),
+            sessions: visit.api("/api/v1/stats/sessions", &[]),
+            hours: visit.api_since(&first, "/api/v1/stats/heatmap", &[]),
+        },
     };
     Ok(visit.show(&page))
 }

@@ -31,6 +31,8 @@ pub struct TrendPanel {
     pub empty: String,
     /// Where more is to be seen then.
     pub widen: String,
+    /// Where the API says the same.
+    pub api: String,
 }
 
 impl TrendPanel {
@@ -54,6 +56,7 @@ impl TrendPanel {
                 None => common.nothing_here.to_string(),
             },
             widen: visit.view.without_filters().with_range(Range::All).url(),
+            api: api(visit, by, slots),
         }
     }
 }
@@ -70,6 +73,18 @@ fn title(visit: &Visit, by: By, step: Step) -> Text {
         (true, Step::Week) => t.cost_by_week,
         (true, Step::Month) => t.cost_by_month,
     }
+}
+
+fn api(visit: &Visit, by: By, slots: &Slots) -> String {
+    let period = match slots.step {
+        Step::Hour => "hourly",
+        Step::Day => "daily",
+        Step::Week => "weekly",
+        Step::Month => "monthly",
+    };
+    let group_by = if by == By::Kind { "kind" } else { "model" };
+    let first = slots.all.first().map_or(visit.today(), |slot| slot.date).to_string();
+    visit.api_since(&first, "/api/v1/stats/trends", &[("period", period), ("group_by", group_by)])
 }
 
 fn choices(visit: &Visit, current: By) -> Vec<Choice> {

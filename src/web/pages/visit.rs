@@ -134,8 +134,17 @@ impl Visit {
 
     /// Where the API says the same: the view as the API's parameters, and what else there is to say.
     pub fn api(&self, path: &str, more: &[(&str, &str)]) -> String {
+        self.api_since("1970-01-01", path, more)
+    }
+
+    /// The same for what cannot be asked of all time at once: a range without a beginning begins with `first`. Without any
+    /// beginning many answers would reach back some days only.
+    pub fn api_since(&self, first: &str, path: &str, more: &[(&str, &str)]) -> String {
+        let pairs = self.api_pairs();
+        let has_start = pairs.iter().any(|(name, _)| *name == START.name);
+        let start = (!has_start).then_some((START.name, first));
         let mut query = form_urlencoded::Serializer::new(String::new());
-        query.extend_pairs(self.api_pairs()).extend_pairs(more);
+        query.extend_pairs(start).extend_pairs(pairs).extend_pairs(more);
         format!("{path}?{}", query.finish())
     }
 

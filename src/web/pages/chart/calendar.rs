@@ -43,7 +43,7 @@ impl Calendar {
         let weeks = weeks(days);
         let cell = |day: &CalendarDay| Cell {
             step: ladder.step(day.value.amount),
-            title: format!("{}: {}{}", day.name, day.value.text, words.heat.unit),
+            title: format!("{}: {}", day.name, day.value.text),
         };
         let lanes: Vec<Lane> = (0..)
             .zip(&weeks)
@@ -67,7 +67,8 @@ impl Calendar {
                 summary: words.frame.table.clone(),
                 label: words.frame.label.clone(),
                 head: [words.week].into_iter().chain(words.weekdays).collect(),
-                rows: weeks.iter().rev().map(row).collect(),
+                // Weeks before anything happened say nothing.
+                rows: weeks[weeks.iter().take_while(|week| is_empty(week)).count()..].iter().rev().map(row).collect(),
             },
             frame: words.frame,
         }
@@ -97,6 +98,10 @@ fn months(weeks: &[Vec<Option<&CalendarDay>>], names: &[String; 12]) -> Vec<Text
             Some(Text { at: Coordinate(at.into()), text: names[month - 1].clone() })
         })
         .collect()
+}
+
+fn is_empty(week: &[Option<&CalendarDay>]) -> bool {
+    week.iter().flatten().all(|day| day.value.amount == 0)
 }
 
 fn row(week: &Vec<Option<&CalendarDay>>) -> Row {

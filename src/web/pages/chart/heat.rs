@@ -20,8 +20,6 @@ pub struct HeatWords {
     pub more: String,
     /// "none", for a cell with nothing.
     pub none: String,
-    /// What is counted, as it follows a number: " tokens".
-    pub unit: String,
 }
 
 /// The chart; a [`Calendar`](super::Calendar) or a [`Week`](super::Week) makes one.

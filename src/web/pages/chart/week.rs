@@ -33,7 +33,7 @@ impl Week {
         let at = |weekday: usize, hour: usize| hours.get(weekday * HOURS + hour);
         let cell = |weekday: usize, hour: usize| {
             let value = at(weekday, hour)?;
-            let title = format!("{} {}: {}{}", words.weekdays[weekday], words.hours[hour], value.text, words.heat.unit);
+            let title = format!("{} {}: {}", words.weekdays[weekday], words.hours[hour], value.text);
             Some(Cell { step: ladder.step(value.amount), title })
         };
         let lanes = (0..)

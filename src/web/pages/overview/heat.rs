@@ -60,5 +60,5 @@ fn frame(visit: &Visit, id: &str, label: String, caption: String) -> Frame {
 
 fn steps(visit: &Visit) -> HeatWords {
     let t = &visit.words().overview;
-    HeatWords { less: t.less.to_string(), more: t.more.to_string(), none: t.none.to_string(), unit: t.unit.to_string() }
+    HeatWords { less: t.less.to_string(), more: t.more.to_string(), none: t.none.to_string() }
 }

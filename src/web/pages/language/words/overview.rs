@@ -27,7 +27,6 @@ super::words! {
         hours: "Hours of the week", "一周各小时";
         hours_caption: "Tokens by weekday and hour at which responses began, in this range, in {zone}. Each step of colour has as many hours as the others.", "此范围内按响应开始的星期和小时统计的 Token 数，时区 {zone}。每一级颜色包含同样多的小时。";
         hour: "Hour", "小时";
-        unit: " tokens", " Token";
         up_to: "up to {n}", "最多 {n}";
         less: "Less", "较少";
         more: "More", "较多";
