@@ -14,7 +14,8 @@ use super::view::path_of;
 use super::visit::{Answering, Page, Visit};
 use crate::event::Tally;
 use crate::route::Response;
-use crate::store::{GroupOrder, ProjectRow};
+use crate::store::{Filter, GroupOrder, ProjectRow, Span};
+use crate::web::api::scope::Scope;
 use crate::web::error::ApiError;
 use crate::web::query::{Kind, Parameter};
 
@@ -165,7 +166,9 @@ async fn one(mut visit: Visit) -> Result<Response, ApiError> {
         data::all_models(&visit.state),
     )?;
     if totals.sums.tally.requests == 0 {
-        let all = data::totals(&visit.state, &visit.scope_of(crate::store::Span::ALL)).await?;
+        // Whatever else the address asks for.
+        let filter = Filter { projects: vec![Arc::clone(&path)], ..Filter::default() };
+        let all = data::totals(&visit.state, &Scope { filter, ..visit.scope_of(Span::ALL) }).await?;
         if all.sums.tally.requests == 0 {
             return Err(ApiError::not_found("there is no such project"));
         }
