@@ -35,7 +35,7 @@ fn sinks_are_shown_and_told_what_to_do_by_forms() {
     let own = format!("http://{}", served.address());
     let tell = |body: &str| post(body, &own);
     assert_eq!(tell("sink=archive&action=pause&back=/sinks"), 303);
-    assert_eq!(sink(&served)["state"], "paused");
+    eventually("paused", PATIENCE, || (sink(&served)["state"] == "paused").then_some(()));
     assert!(served.text("/sinks").contains("value=\"resume\"") && served.text("/sinks").contains(">paused<"));
     scribe.append("one", 1);
     served.wait_counts(scribe.written, PATIENCE);
