@@ -36,8 +36,8 @@ pub use items::{Aging, ItemState};
 pub use maintenance::{Backup, LogLength, PruneReport, Recovery, backup_path, latest_backup};
 pub use open::{OpenOptions, Opened};
 pub use query::{
-    AgentRow, Block, BlockOptions, Blocks, Bucket, BucketRow, Buckets, Costs, Cursor, Dimension, Estimated, Filter,
-    Gap, Group, GroupOrder, History, HistoryRow, Order, Overview, Place, ProjectRow, RawRows, SessionDetail,
+    AgentRow, Block, BlockOptions, Blocks, Brief, Bucket, BucketRow, Buckets, Costs, Cursor, Dimension, Estimated,
+    Filter, Gap, Group, GroupOrder, History, HistoryRow, Order, Overview, Place, ProjectRow, RawRows, SessionDetail,
     SessionOrder, SessionPage, SessionRow, Span, Split, Sums, WeekRow, WhatIf, Window,
 };
 pub use read::{DayRow, Facts, ItemRow, Readers, UnpricedModel};

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use super::cut::{Cells, between};
 use super::filter::Resolved;
 use super::walk::Ends;
-use super::{Filter, Span, Sums, sums};
-use crate::event::{QuerySource, UnixMillis};
+use super::{Filter, Span, Sums, sums, tally};
+use crate::event::{QuerySource, Tally, UnixMillis};
 use crate::store::StoreError;
 use crate::store::dictionary::Dictionary;
 use crate::store::read::Readers;
@@ -79,6 +79,14 @@ pub struct Overview {
     pub last_at: Option<UnixMillis>,
 }
 
+/// A span in short.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Brief {
+    pub tally: Tally,
+    /// Sessions with a response in the span.
+    pub sessions: u64,
+}
+
 /// One project in a span.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProjectRow {
@@ -104,6 +112,18 @@ impl Readers {
             overview.first_at = ends.first()?.map(|(at, _)| at);
             overview.last_at = ends.last()?.map(|(at, _)| at);
             Ok(overview)
+        })
+    }
+
+    /// The same without what costs are made of and without its ends, which is far less work.
+    pub fn brief(&self, span: Span, filter: &Filter) -> Result<Brief, StoreError> {
+        self.ask(|db, words| {
+            let Some(filter) = Resolved::of(db, filter)? else { return Ok(Brief::default()) };
+            let mut brief = Brief { sessions: sessions(db, words, span, &filter)?, ..Brief::default() };
+            for parts in between(db, words, span.bounds(), &filter, &[])?.values() {
+                brief.tally.add(&tally(parts)?);
+            }
+            Ok(brief)
         })
     }
 

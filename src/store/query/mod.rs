@@ -22,7 +22,7 @@ pub use agents::AgentRow;
 pub use blocks::{Block, BlockOptions, Blocks, Gap, Window};
 pub use estimate::{Estimated, WhatIf};
 pub use export::{BucketRow, Buckets, RawRows};
-pub use groups::{Dimension, Group, GroupOrder, Overview, ProjectRow};
+pub use groups::{Brief, Dimension, Group, GroupOrder, Overview, ProjectRow};
 pub use history::{Cursor, History, HistoryRow, Order, Place};
 pub use sessions::{SessionDetail, SessionOrder, SessionPage, SessionRow};
 pub use trend::{Bucket, Split, WeekRow};

@@ -34,6 +34,8 @@ fn a_span_as_a_whole() {
             let (span, filter) = (world.span(), world.filter());
             let facts = world.matching(span, &filter);
             let overview = world.readers.sums(span, &filter).unwrap();
+            let brief = world.readers.brief(span, &filter).unwrap();
+            assert_eq!((brief.tally, brief.sessions), (overview.sums.tally, overview.sessions), "{span:?} {filter:?}");
             assert_eq!(overview.sums, world.sum(facts.iter().copied()), "{span:?} {filter:?}");
             assert_eq!(overview.sums.costs.total(), overview.sums.tally.cost);
             assert_eq!(overview.sessions, sessions(&facts));

@@ -9,8 +9,8 @@ use jiff::civil::Date;
 
 use crate::event::{Tally, UnixMillis};
 use crate::store::{
-    Aging, BlockOptions, Blocks, Bucket, Dimension, Group, GroupOrder, Overview, ProjectRow, Readers, SessionOrder,
-    SessionPage, SessionRow, Span, Split, WeekRow,
+    Aging, BlockOptions, Blocks, Brief, Bucket, Dimension, Group, GroupOrder, Overview, ProjectRow, Readers,
+    SessionOrder, SessionPage, SessionRow, Span, Split, WeekRow,
 };
 use crate::web::WebState;
 use crate::web::api::answer::blocking;
@@ -51,7 +51,13 @@ pub async fn totals(state: &WebState, scope: &Scope) -> Result<Arc<Overview>, Ap
     remembered(state, &scope.question("totals"), move |readers| Ok(readers.sums(span, &filter)?)).await
 }
 
-/// Only the sums of a scope, which is less work.
+/// The sums of a scope and its sessions, which is less work.
+pub async fn brief(state: &WebState, scope: &Scope) -> Result<Arc<Brief>, ApiError> {
+    let (span, filter) = (scope.span, scope.filter.clone());
+    remembered(state, &scope.question("brief"), move |readers| Ok(readers.brief(span, &filter)?)).await
+}
+
+/// Only the sums of a scope, which is less work still.
 pub async fn tally(state: &WebState, scope: &Scope) -> Result<Arc<Tally>, ApiError> {
     let (Span { from, to }, filter) = (scope.span, scope.filter.clone());
     remembered(state, &scope.question("tally"), move |readers| {

@@ -23,7 +23,7 @@ use super::trend::TrendPanel;
 use super::visit::{Answering, Page, Visit};
 use crate::event::Tally;
 use crate::route::Response;
-use crate::store::{self, GroupOrder};
+use crate::store::{Brief, GroupOrder};
 use crate::web::error::ApiError;
 use month::Month;
 
@@ -77,12 +77,12 @@ async fn page(visit: Visit) -> Result<Response, ApiError> {
     let (state, scope, before) = (&visit.state, visit.scope()?, visit.scope_before());
     let previous = async {
         match &before {
-            Some(before) => data::totals(state, before).await,
+            Some(before) => data::brief(state, before).await,
             None => Ok(Arc::default()),
         }
     };
     let (totals, previous, month, recent, models, all_models, projects, sessions, tail, slots, trend, year, week) = tokio::try_join!(
-        data::totals(state, &scope),
+        data::brief(state, &scope),
         previous,
         Month::read(&visit),
         Recent::of(&visit),
@@ -108,9 +108,9 @@ async fn page(visit: Visit) -> Result<Response, ApiError> {
         trend,
         year: heat::year(&visit, &year),
         week: heat::week(&visit, &week),
-        models: ModelRow::all(&models[..models.len().min(MODELS)], &totals.sums.tally, &all_models, &visit),
-        sum: (2..=MODELS).contains(&models.len()).then(|| Row::of(&totals.sums.tally, &visit.format)),
-        kinds: Kinds::of(totals.sums.tally.tokens, words, &visit.format),
+        models: ModelRow::all(&models[..models.len().min(MODELS)], &totals.tally, &all_models, &visit),
+        sum: (2..=MODELS).contains(&models.len()).then(|| Row::of(&totals.tally, &visit.format)),
+        kinds: Kinds::of(totals.tally.tokens, words, &visit.format),
         projects: ProjectItem::all(projects.iter().map(|(path, tally)| (path, tally)), &visit),
         sessions: SessionItem::all(&sessions, &visit),
         tail,
@@ -151,9 +151,9 @@ struct Cards {
 }
 
 impl Cards {
-    fn of(visit: &Visit, now: &store::Overview, before: &store::Overview, slots: &Slots) -> Self {
+    fn of(visit: &Visit, now: &Brief, before: &Brief, slots: &Slots) -> Self {
         let (format, words) = (&visit.format, visit.words());
-        let (sum, old) = (&now.sums.tally, &before.sums.tally);
+        let (sum, old) = (&now.tally, &before.tally);
         let change = |now: u64, before: u64| Delta::of(now.into(), before.into(), words);
         let reads = sum.tokens.cache_read;
         Self {
