@@ -184,24 +184,16 @@ impl Readers {
     /// Every day from `from` to `to`, both included, as the zone cuts them; days without usage, too.
     pub fn days(&self, from: Date, to: Date, zone: &TimeZone) -> Result<Vec<DayRow>, StoreError> {
         let dates: Vec<Date> = from.series(jiff::Span::new().days(1)).take_while(|date| *date <= to).collect();
-        let mut bounds = Vec::new();
-        for date in dates
-            .iter()
-            .copied()
-            .chain(dates.last().map(|last| last.tomorrow()).transpose().map_err(|error| range(&error))?)
-        {
-            let midnight = date.to_zoned(zone.clone()).map_err(|error| range(&error))?;
-            bounds.push(UnixMillis(midnight.timestamp().as_millisecond()));
-        }
-        let buckets = self.trend(&bounds, &Filter::default(), Split::By(Dimension::Model))?;
+        let buckets = self.trend(&midnights(&dates, zone)?, &Filter::default(), Split::By(Dimension::Model))?;
+        // Others' statistics are by UTC day, and can be compared with such days only.
+        let utc = self.trend(&midnights(&dates, &TimeZone::UTC)?, &Filter::default(), Split::Nothing)?;
         self.with(|db| {
             let coverage = estimates::coverage(db)?;
             let mut days = Vec::new();
-            for (date, bucket) in dates.into_iter().zip(buckets) {
+            for ((date, bucket), utc) in dates.into_iter().zip(buckets).zip(utc) {
                 let partial = !coverage.iter().any(|(from, to)| *from <= bucket.from.0 && bucket.to.0 <= *to);
-                let tally = bucket.tally;
-                let estimate = if partial { estimates::of_day(db, date, &tally)? } else { None };
-                days.push(DayRow { date, tally, by_model: bucket.groups, estimate, partial });
+                let estimate = if partial { estimates::of_day(db, date, &utc.tally)? } else { None };
+                days.push(DayRow { date, tally: bucket.tally, by_model: bucket.groups, estimate, partial });
             }
             Ok(days)
         })
@@ -312,6 +304,16 @@ impl Readers {
     pub fn backup(&self, to: &Path) -> Result<super::Backup, StoreError> {
         self.at_leisure(|db| super::maintenance::backup(db, to))
     }
+}
+
+/// The first instant of each of these days, which follow each other, and of the day after the last one.
+fn midnights(dates: &[Date], zone: &TimeZone) -> Result<Vec<UnixMillis>, StoreError> {
+    let end = dates.last().map(|last| last.tomorrow()).transpose().map_err(|error| range(&error))?;
+    let midnight = |date: Date| {
+        let midnight = date.to_zoned(zone.clone()).map_err(|error| range(&error))?;
+        Ok(UnixMillis(midnight.timestamp().as_millisecond()))
+    };
+    dates.iter().copied().chain(end).map(midnight).collect()
 }
 
 fn range(error: &jiff::Error) -> StoreError {

@@ -318,6 +318,11 @@ fn estimates_fill_only_days_that_nothing_covers() {
     assert_eq!(of(jiff::civil::date(2026, 10, 1)).estimate, Some(70));
     let partial = of(jiff::civil::date(2026, 11, 20));
     assert_eq!((partial.partial, partial.estimate), (true, None), "ours is more than theirs");
+    // Of this day of theirs ours is all in the next day of somebody else.
+    let east = jiff::tz::TimeZone::get("Pacific/Kiritimati").unwrap();
+    let day = jiff::civil::date(2026, 11, 20);
+    let elsewhere = readers.days(day, day, &east).unwrap().remove(0);
+    assert_eq!((elsewhere.tally.requests, elsewhere.estimate), (0, None), "the same whoever asks");
     assert_eq!(of(jiff::civil::date(2026, 11, 21)).estimate, Some(700));
     let covered = of(jiff::civil::date(2026, 11, 19));
     assert!(!covered.partial || covered.estimate.is_none());
