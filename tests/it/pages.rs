@@ -193,6 +193,8 @@ fn transcripts_that_claude_code_is_about_to_delete_are_named_without_touching_it
     };
     written("5f0c1a52-0000-4000-8000-00000000000a", 28);
     written("5f0c1a52-0000-4000-8000-00000000000b", 26);
+    let statistics = std::fs::File::create(house.claude().join("stats-cache.json")).unwrap();
+    statistics.set_modified(std::time::UNIX_EPOCH).unwrap();
     let served = serve(&house);
     let page = served.text("/?range=all");
     assert!(page.contains("Claude Code deletes 1 transcript within 3 days"), "{page}");

@@ -115,10 +115,11 @@ impl Keeper {
                     error.to_string()
                 }
             };
-            shown.push(RootStatus { path, files: u64::from(state == "ok"), state });
+            // There are no transcripts in it.
+            shown.push(RootStatus { path, files: 0, state });
             self.store(next)?;
         }
-        let ok = shown.iter().map(|file| file.files).sum();
+        let ok = shown.iter().filter(|file| file.state == "ok").count() as u64;
         let gone = self.known.values().filter(|known| known.gone_at.is_some()).count() as u64;
         self.ctx.status.files.store(ok, Ordering::Relaxed);
         self.ctx.status.missing_files.store(gone, Ordering::Relaxed);

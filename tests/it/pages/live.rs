@@ -20,7 +20,7 @@ fn rows(page: &str) -> Vec<&str> {
 
 #[test]
 fn the_newest_responses_are_those_of_the_api() {
-    let (house, _) = house();
+    let (house, truth) = house();
     let served = serve(&house);
     let api = served.json("/api/v1/stats/history?start_date=1970-01-01&limit=20");
     for (path, count) in [("/live", 20), ("/?range=all", 8)] {
@@ -39,6 +39,9 @@ fn the_newest_responses_are_those_of_the_api() {
     assert!(rows(&page).iter().all(|row| row.contains(model)), "{page}");
     assert!(page.contains(&format!("limit=8&#38;model={}", encoded(model))), "{page}");
     let page = served.text("/live");
+    // The statistics beside them are no transcript.
+    assert!(house.claude().join("stats-cache.json").exists());
+    assert!(page.contains(&format!("{} transcripts", grouped(truth.files))), "{page}");
     assert!(page.contains("Nothing in the last 60 minutes.") && page.contains("No response in the last 10"), "{page}");
 }
 

@@ -13,7 +13,7 @@ const SOON: u32 = 3;
 pub(super) async fn notice(visit: &Visit) -> Option<Notice> {
     let mut all = Aging::default();
     for (source, status) in visit.state.hub.statuses().iter() {
-        if !status.words().roots.is_empty() {
+        if status.words().roots.iter().any(|root| root.files > 0) {
             // The page is still good for all else.
             let aging = data::aging(&visit.state, source, SOON).await.unwrap_or_default();
             all.files += aging.files;
