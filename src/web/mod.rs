@@ -7,6 +7,7 @@ pub mod compress;
 pub mod cors;
 pub mod error;
 pub mod exchange;
+pub mod form;
 pub mod guard;
 pub mod headers;
 pub mod memory;

@@ -11,9 +11,10 @@ use crate::route::{Access, Request, Response};
 use crate::web::WebState;
 use crate::web::api::answer::json;
 use crate::web::api::endpoint::{Content, Endpoint, Verb};
-use crate::web::auth::routes::{attempt, is_of_type, with_cookie};
+use crate::web::auth::routes::{attempt, with_cookie};
 use crate::web::auth::session::ABSOLUTE_MS;
 use crate::web::error::ApiError;
+use crate::web::form::is_of_type;
 
 pub static ENDPOINTS: &[Endpoint] = &[
     Endpoint {

@@ -9,6 +9,7 @@ use crate::plugin::Routes;
 use crate::route::{Access, Class, Request, Response, Route};
 use crate::web::WebState;
 use crate::web::error::ApiError;
+use crate::web::form::{Form, is_path, parameter, see_other};
 use crate::web::pages::login;
 use crate::web::pages::preferences::Taste;
 
@@ -44,11 +45,12 @@ fn page(state: &WebState, request: &Request) -> Response {
 
 /// `POST /login`
 async fn submitted(state: WebState, request: Arc<Request>) -> Response {
-    if !is_of_type(&request, "application/x-www-form-urlencoded") {
-        return ApiError::media_type("application/x-www-form-urlencoded").response();
-    }
-    let password = parameter(&request.body, "password").unwrap_or_default();
-    let next = parameter(&request.body, "next").filter(|next| is_local(next));
+    let form = match Form::of(&request) {
+        Ok(form) => form,
+        Err(error) => return error.response(),
+    };
+    let password = form.field("password").unwrap_or_default();
+    let next = form.field("next").filter(|next| is_local(next));
     match attempt(&state, &request, password).await {
         Ok(cookie) => with_cookie(see_other(next.as_deref().unwrap_or("/")), cookie),
         Err(error) => login::page(taste(&state, &request), false, next.as_deref(), Some(&error)),
@@ -80,34 +82,9 @@ pub async fn attempt(state: &WebState, request: &Request, password: String) -> R
     })
 }
 
-pub fn is_of_type(request: &Request, expected: &str) -> bool {
-    let kind = request.headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
-    kind.split(';').next().is_some_and(|kind| kind.trim().eq_ignore_ascii_case(expected))
-}
-
-/// A field of a form or of a query.
-fn parameter(text: &[u8], name: &str) -> Option<String> {
-    form_urlencoded::parse(text).find(|(known, _)| known == name).map(|(_, value)| value.into_owned())
-}
-
 /// Where a login may lead.
 pub fn is_local(path: &str) -> bool {
     is_path(path) && !path.starts_with("/login")
-}
-
-/// A path of this server and nothing else. Browsers take `//host` and `/\host` for other servers, and leave out what is not
-/// printable.
-pub fn is_path(path: &str) -> bool {
-    let printable = path.bytes().all(|byte| (0x21..=0x7e).contains(&byte) && byte != b'\\');
-    path.starts_with('/') && !path.starts_with("//") && printable && path.len() <= 1024
-}
-
-pub fn see_other(path: &str) -> Response {
-    let mut response = Response::default();
-    *response.status_mut() = StatusCode::SEE_OTHER;
-    let path = HeaderValue::try_from(path).unwrap_or(HeaderValue::from_static("/"));
-    response.headers_mut().insert(header::LOCATION, path);
-    response
 }
 
 pub fn with_cookie(mut response: Response, cookie: Option<HeaderValue>) -> Response {

@@ -8,8 +8,8 @@ use warp::http::{HeaderMap, HeaderValue, header};
 use super::language::Language;
 use crate::plugin::Routes;
 use crate::route::{Access, Class, Request, Response, Route};
-use crate::web::auth::routes::{is_of_type, is_path, see_other};
 use crate::web::error::ApiError;
+use crate::web::form::{Form, see_other};
 
 /// The colours of the pages.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -71,24 +71,16 @@ fn cookie<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
 
 /// `POST /preferences`. Open to everybody, since whoever has to log in may want to read the login.
 pub fn routes() -> Routes {
-    let handler = |request: Arc<Request>| std::future::ready(chosen(&request));
+    let handler = |request: Arc<Request>| std::future::ready(chosen(&request).unwrap_or_else(ApiError::response));
     vec![Route::new(warp::http::Method::POST, "/preferences", handler).access(Access::Open).class(Class::Page)]
 }
 
 /// Sets what was chosen and goes back to where it was chosen.
-fn chosen(request: &Request) -> Response {
-    const FORM: &str = "application/x-www-form-urlencoded";
-    if !is_of_type(request, FORM) {
-        return ApiError::media_type(FORM).response();
-    }
-    let field = |name: &str| {
-        let found = form_urlencoded::parse(&request.body).find(|(known, _)| known == name);
-        found.map(|(_, value)| value.into_owned())
-    };
-    let back = field("back").filter(|path| is_path(path));
-    let mut response = see_other(back.as_deref().unwrap_or("/"));
-    let language = field("language").and_then(|tag| Language::of_tag(&tag)).map(Language::tag);
-    let theme = field("theme").and_then(|name| Theme::of_name(&name)).map(Theme::name);
+fn chosen(request: &Request) -> Result<Response, ApiError> {
+    let form = Form::of(request)?;
+    let mut response = see_other(form.back().as_deref().unwrap_or("/"));
+    let language = form.field("language").and_then(|tag| Language::of_tag(&tag)).map(Language::tag);
+    let theme = form.field("theme").and_then(|name| Theme::of_name(&name)).map(Theme::name);
     for (name, value) in [(LANGUAGE_COOKIE, language), (THEME_COOKIE, theme)] {
         let Some(value) = value else { continue };
         let secured = if request.secure { "; Secure" } else { "" };
@@ -97,7 +89,7 @@ fn chosen(request: &Request) -> Response {
             response.headers_mut().append(header::SET_COOKIE, cookie);
         }
     }
-    response
+    Ok(response)
 }
 
 #[cfg(test)]

@@ -17,8 +17,8 @@ use crate::route::{Class, Request, Response, Route};
 use crate::status::{SinkReport, SinkRole, SinkState};
 use crate::web::WebState;
 use crate::web::api::health::SourceHealth;
-use crate::web::auth::routes::{is_of_type, is_path, see_other};
 use crate::web::error::ApiError;
+use crate::web::form::{Form, see_other};
 
 pub static PAGE: Page = Page {
     path: "/sinks",
@@ -173,14 +173,8 @@ pub fn routes(state: &WebState) -> Routes {
 }
 
 async fn told(state: &WebState, request: &Request) -> Result<Response, ApiError> {
-    const FORM: &str = "application/x-www-form-urlencoded";
-    if !is_of_type(request, FORM) {
-        return Err(ApiError::media_type(FORM));
-    }
-    let field = |name: &str| {
-        let found = form_urlencoded::parse(&request.body).find(|(known, _)| known == name);
-        found.map(|(_, value)| value.into_owned()).unwrap_or_default()
-    };
+    let form = Form::of(request)?;
+    let field = |name: &str| form.field(name).unwrap_or_default();
     let control = state.control.as_ref().ok_or_else(|| ApiError::not_found("no sink runs here"))?;
     let sink = field("sink");
     match field("action").as_str() {
@@ -194,6 +188,5 @@ async fn told(state: &WebState, request: &Request) -> Result<Response, ApiError>
         }
         _ => return Err(ApiError::parameter("action", "it is none", "pause, resume or replay")),
     }
-    let back = field("back");
-    Ok(see_other(if is_path(&back) { &back } else { "/sinks" }))
+    Ok(see_other(form.back().as_deref().unwrap_or("/sinks")))
 }
