@@ -4,9 +4,9 @@ use askama::Template;
 use jiff::civil::Date;
 
 use super::data;
+use super::figures::Fact;
 use super::format;
 use super::frame::Frame;
-use super::language::Text;
 use super::visit::{Answering, Page, Visit};
 use crate::event::UnixMillis;
 use crate::route::Response;
@@ -39,12 +39,6 @@ struct About {
     settings: Vec<Fact>,
     program: Vec<Fact>,
     kept: String,
-}
-
-/// A name and what there is to say of it.
-struct Fact {
-    name: String,
-    text: String,
 }
 
 /// The days of the history, by what is known of them.
@@ -99,10 +93,6 @@ async fn coverage(visit: &Visit) -> Result<Coverage, ApiError> {
     Ok(*found)
 }
 
-fn fact(name: Text, text: impl Into<String>) -> Fact {
-    Fact { name: name.to_string(), text: text.into() }
-}
-
 /// What was read, and what became of it.
 fn reading(visit: &Visit) -> Vec<Fact> {
     let (t, format) = (&visit.words().about, &visit.format);
@@ -115,11 +105,11 @@ fn reading(visit: &Visit) -> Vec<Fact> {
         corrections += source.corrections;
     }
     vec![
-        fact(t.lines, format.grouped(lines)),
-        fact(t.claims, format.grouped(claims)),
-        fact(t.responses, format.grouped(new)),
-        fact(t.corrections, format.grouped(corrections)),
-        fact(t.api_errors, format.grouped(errors)),
+        Fact::of(t.lines, format.grouped(lines)),
+        Fact::of(t.claims, format.grouped(claims)),
+        Fact::of(t.responses, format.grouped(new)),
+        Fact::of(t.corrections, format.grouped(corrections)),
+        Fact::of(t.api_errors, format.grouped(errors)),
     ]
 }
 
@@ -138,16 +128,16 @@ fn skipped(visit: &Visit) -> Vec<Fact> {
 fn formulas(visit: &Visit) -> Vec<Fact> {
     let (t, common, overview) = (&visit.words().about, &visit.words().common, &visit.words().overview);
     let mut formulas = vec![
-        fact(overview.total_tokens, t.total_formula.as_str()),
-        fact(common.hit_rate, t.hit_formula.as_str()),
-        fact(common.share, t.share_formula.as_str()),
-        fact(t.change, t.change_formula.as_str()),
-        fact(common.sessions, t.sessions_formula.as_str()),
-        fact(visit.words().blocks.title, t.blocks_formula.as_str()),
-        fact(t.projection, t.projection_formula.as_str()),
+        Fact::of(overview.total_tokens, t.total_formula.as_str()),
+        Fact::of(common.hit_rate, t.hit_formula.as_str()),
+        Fact::of(common.share, t.share_formula.as_str()),
+        Fact::of(t.change, t.change_formula.as_str()),
+        Fact::of(common.sessions, t.sessions_formula.as_str()),
+        Fact::of(visit.words().blocks.title, t.blocks_formula.as_str()),
+        Fact::of(t.projection, t.projection_formula.as_str()),
     ];
     if visit.costs() {
-        formulas.insert(1, fact(overview.cost, t.cost_formula.as_str()));
+        formulas.insert(1, Fact::of(overview.cost, t.cost_formula.as_str()));
     }
     formulas
 }
@@ -156,43 +146,39 @@ fn covered(visit: &Visit, coverage: &Coverage) -> Vec<Fact> {
     let (t, format) = (&visit.words().about, &visit.format);
     let end = |at: Option<UnixMillis>| at.map_or_else(|| "–".to_owned(), |at| format.instant(at));
     vec![
-        fact(t.first, end(coverage.ends.map(|ends| ends.0))),
-        fact(t.last, end(coverage.ends.map(|ends| ends.1))),
-        fact(t.used_days, format.grouped(coverage.used)),
-        fact(t.partly_days, format.grouped(coverage.partly)),
-        fact(t.estimated_days, format.grouped(coverage.estimated)),
-        fact(t.unfinished, format.grouped(visit.snapshot.unfinished)),
+        Fact::of(t.first, end(coverage.ends.map(|ends| ends.0))),
+        Fact::of(t.last, end(coverage.ends.map(|ends| ends.1))),
+        Fact::of(t.used_days, format.grouped(coverage.used)),
+        Fact::of(t.partly_days, format.grouped(coverage.partly)),
+        Fact::of(t.estimated_days, format.grouped(coverage.estimated)),
+        Fact::of(t.unfinished, format.grouped(visit.snapshot.unfinished)),
     ]
 }
 
 fn settings(visit: &Visit) -> Vec<Fact> {
     let (t, store) = (&visit.words().about, &visit.snapshot.store);
     let mut settings = vec![
-        fact(t.zone, visit.format.zone_name()),
-        fact(t.database, format::bytes(store.size_bytes)),
-        fact(t.kept_days, t.days.count(visit.state.settings.cleanup_days.into(), &visit.format)),
+        Fact::of(t.zone, visit.format.zone_name()),
+        Fact::of(t.database, format::bytes(store.size_bytes)),
+        Fact::of(t.kept_days, t.days.count(visit.state.settings.cleanup_days.into(), &visit.format)),
     ];
     if !visit.costs() {
-        settings.push(fact(t.costs, t.off.as_str()));
+        settings.push(Fact::of(t.costs, t.off.as_str()));
         return settings;
     }
-    let currency = &visit.format.currency;
-    let mut money = currency.code.clone();
-    if let Some(date) = currency.date {
-        let rate = visit.words().common.rate.with("rate", currency.rate()).with("code", &currency.code);
-        money = format!("{money} · {}", rate.with("date", date));
-    }
-    settings.push(fact(t.prices, store.price_table.clone()));
-    settings.push(fact(t.currency, money));
+    let currency = [Some(visit.format.currency.code.clone()), visit.format.rate()];
+    let money = currency.into_iter().flatten().collect::<Vec<_>>().join(" · ");
+    settings.push(Fact::of(t.prices, store.price_table.clone()));
+    settings.push(Fact::of(t.currency, money));
     settings
 }
 
 fn program(visit: &Visit) -> Vec<Fact> {
     let t = &visit.words().about;
     vec![
-        fact(t.version, version::VERSION),
-        fact(t.build, format!("{} · {}", version::REVISION, version::target())),
-        fact(t.licence, "MIT"),
-        fact(t.assets, t.assets_text.as_str()),
+        Fact::of(t.version, version::VERSION),
+        Fact::of(t.build, format!("{} · {}", version::REVISION, version::target())),
+        Fact::of(t.licence, "MIT"),
+        Fact::of(t.assets, t.assets_text.as_str()),
     ]
 }

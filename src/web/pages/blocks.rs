@@ -10,19 +10,15 @@ use askama::Template;
 use super::chart::Columns;
 use super::data;
 use super::frame::Frame;
-use super::projects::Pages;
+use super::paging::{NUMBER, Pages};
 use super::visit::{Answering, Page, Visit};
 use crate::route::Response;
 use crate::store::Blocks;
 use crate::web::api::blocks::TOKEN_LIMIT;
 use crate::web::error::ApiError;
-use crate::web::query::{Kind, Parameter};
 
 pub use active::{ActiveBlock, Rate, Recent};
 use list::WindowItem;
-
-static NUMBER: Parameter =
-    Parameter { name: "page", about: "", kind: Kind::Integer { min: 1, max: 100_000, default: Some(1) }, example: "1" };
 
 pub static PAGE: Page = Page {
     path: "/blocks",
@@ -67,7 +63,7 @@ async fn page(mut visit: Visit) -> Result<Response, ApiError> {
     let (limit, number) = (visit.asked.integer(&TOKEN_LIMIT), visit.asked.integer(&NUMBER).unwrap_or(1));
     let span = visit.scope()?.span;
     let (recent, blocks) = tokio::try_join!(Recent::of(&visit), data::blocks(&visit.state, span))?;
-    let (t, common, format) = (&visit.words().blocks, &visit.words().common, &visit.format);
+    let (t, format) = (&visit.words().blocks, &visit.format);
     let Blocks { windows, .. } = &*blocks;
     let at = |at| format.instant(at);
     let idle = match recent.last_end(visit.now) {
@@ -75,10 +71,7 @@ async fn page(mut visit: Visit) -> Result<Response, ApiError> {
         None => vec![t.none_active.to_string(), t.begins.to_string()],
     };
     let idle = idle.join(visit.taste.language.between_sentences());
-    let empty = match visit.snapshot.last_event_at {
-        Some(newest) => common.nothing_newest.with("newest", at(newest)).into(),
-        None => common.nothing_here.to_string(),
-    };
+    let empty = visit.nothing_here();
     let mut notes = vec![t.estimate.to_string()];
     notes.extend(recent.reset_at(visit.now).map(|reset| t.reset.with("at", at(reset)).to_string()));
     notes.extend(visit.view.is_filtered().then(|| t.all_projects.to_string()));
@@ -95,7 +88,7 @@ async fn page(mut visit: Visit) -> Result<Response, ApiError> {
         hidden: visit.view.pairs_without(&[TOKEN_LIMIT.name]),
         value: limit,
     };
-    let widen = visit.view.without_filters().with_range(super::range::Range::All).url();
+    let widen = visit.view.widest();
     // The API has no windows of some models or projects.
     visit.view.models = Vec::new();
     visit.view.projects = Vec::<Arc<str>>::new();

@@ -10,7 +10,6 @@ use askama::Template;
 use super::data;
 use super::format::Number;
 use super::frame::Frame;
-use super::range::Range;
 use super::visit::{Answering, Page, Visit};
 use crate::event::{PicoUsd, Tally};
 use crate::route::Response;
@@ -102,9 +101,6 @@ async fn page(visit: Visit) -> Result<Response, ApiError> {
     let used = groups.iter().filter_map(|group| group.name.as_deref());
     let usual = used.clone().find(|model| prices.find(model).is_some()).unwrap_or_default();
     let all = || CostRow::of(visit.words().models.sum.to_string(), sums, format);
-    let currency = &format.currency;
-    let rate =
-        |date| visit.words().common.rate.with("rate", currency.rate()).with("code", &currency.code).with("date", date);
     let page = CostPage {
         frame: visit.frame(title).with_filters(&visit).await,
         total: (sums.tally.requests > 0).then(|| Total::of(&sums.tally, &visit)),
@@ -117,8 +113,8 @@ async fn page(visit: Visit) -> Result<Response, ApiError> {
         what_if,
         prices: PriceLine::all(prices, visit.words(), &visit),
         version: prices.version().to_owned(),
-        rate: currency.date.map(|date| rate(date).into()),
-        widen: visit.view.without_filters().with_range(Range::All).url(),
+        rate: format.rate(),
+        widen: visit.view.widest(),
         api: visit.api("/api/v1/cost/estimate", &[]),
     };
     Ok(visit.show(&page))

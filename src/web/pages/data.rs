@@ -57,16 +57,6 @@ pub async fn brief(state: &WebState, scope: &Scope) -> Result<Arc<Brief>, ApiErr
     remembered(state, &scope.question("brief"), move |readers| Ok(readers.brief(span, &filter)?)).await
 }
 
-/// Only the sums of a scope, which is less work still.
-pub async fn tally(state: &WebState, scope: &Scope) -> Result<Arc<Tally>, ApiError> {
-    let (Span { from, to }, filter) = (scope.span, scope.filter.clone());
-    remembered(state, &scope.question("tally"), move |readers| {
-        let buckets = readers.trend(&[from, to], &filter, Split::Nothing)?;
-        Ok(buckets.first().map(|bucket| bucket.tally).unwrap_or_default())
-    })
-    .await
-}
-
 /// The models of a scope, the greatest first.
 pub async fn models(state: &WebState, scope: &Scope, order: GroupOrder) -> Result<Arc<Vec<Group>>, ApiError> {
     let (span, filter) = (scope.span, scope.filter.clone());

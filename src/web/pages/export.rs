@@ -8,7 +8,6 @@ use super::data::{self, remembered};
 use super::format::{self, Number};
 use super::frame::{Choice, Frame};
 use super::language::Text;
-use super::range::Range;
 use super::visit::{Answering, Page, Visit};
 use crate::event::QuerySource;
 use crate::route::Response;
@@ -77,13 +76,13 @@ async fn page(visit: Visit) -> Result<Response, ApiError> {
     let url = format!("/api/v1/export/csv?{query}");
     let page = ExportPage {
         frame: visit.frame(t.title.to_string()).with_filters(&visit).await,
-        levels: choices(
+        levels: Choice::of_own(
             &visit,
             LEVEL.name,
             word,
             &[("raw", t.level_raw), ("hour", t.level_hour), ("day", t.level_day)],
         ),
-        sources: choices(
+        sources: Choice::of_own(
             &visit,
             QUERY_SOURCE.name,
             query_source,
@@ -105,7 +104,7 @@ async fn page(visit: Visit) -> Result<Response, ApiError> {
         names_note: if level == Level::Raw { t.names_in } else { t.names_sum },
         curl: curl(&visit, &url),
         url,
-        widen: visit.view.without_filters().with_range(Range::All).url(),
+        widen: visit.view.widest(),
     };
     Ok(visit.show(&page))
 }
@@ -131,15 +130,6 @@ fn bounded(visit: &Visit, scope: &Scope, totals: &Overview) -> Vec<(&'static str
     fields
 }
 
-fn choices(visit: &Visit, name: &'static str, current: &str, all: &[(&str, Text)]) -> Vec<Choice> {
-    let choice = |(word, text): &(&str, Text)| Choice {
-        name: text.to_string(),
-        url: visit.view.with_own(name, word).url(),
-        current: *word == current,
-    };
-    all.iter().map(choice).collect()
-}
-
 /// What all rows take if they are like the first.
 fn size(preview: &Preview) -> Option<String> {
     let RowCount::Exactly(count) = preview.count else { return None };
@@ -149,12 +139,7 @@ fn size(preview: &Preview) -> Option<String> {
 
 impl Cell {
     fn of(value: &str) -> Self {
-        const LONGEST: usize = 28;
-        let shown = match value.chars().nth(LONGEST) {
-            None => value.to_owned(),
-            Some(_) => value.chars().take(LONGEST - 1).chain(['…']).collect(),
-        };
-        Self { shown, whole: value.to_owned() }
+        Self { shown: format::cut_to(28, value), whole: value.to_owned() }
     }
 }
 

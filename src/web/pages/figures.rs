@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use super::chart::{Colour, Shares};
-use super::format::{self, Format, Number, percent, share};
+use super::chart::{Colour, Shares, share};
+use super::format::{self, Format, Number, percent};
 use super::language::{Text, Words};
 use crate::event::{Tally, TokenCounts};
 
@@ -35,6 +35,18 @@ impl Row {
     }
 }
 
+/// A name and what there is to say of it.
+pub struct Fact {
+    pub name: String,
+    pub text: String,
+}
+
+impl Fact {
+    pub fn of(name: impl ToString, text: impl Into<String>) -> Self {
+        Self { name: name.to_string(), text: text.into() }
+    }
+}
+
 /// A part of a whole, in words and as a bar.
 pub struct Share {
     pub text: String,
@@ -47,7 +59,7 @@ impl Share {
     }
 
     pub fn coloured(colour: Colour, part: u64, whole: u64) -> Self {
-        Self { text: percent(share(part, whole)), bar: Shares::one(colour, part.into(), whole.into()) }
+        Self { text: percent(share(part.into(), whole.into())), bar: Shares::one(colour, part.into(), whole.into()) }
     }
 }
 
@@ -130,7 +142,7 @@ impl Kinds {
             [t.kind_cache_reads.to_string(), writes.into(), t.kind_input.to_string(), t.kind_output.to_string()];
         let kind = |((name, colour, of), explanation): (KindOf, String)| {
             let count = of(&tokens);
-            let share = percent(share(count, tokens.total()));
+            let share = percent(share(count.into(), tokens.total().into()));
             Kind { class: colour.class(), name, explanation, count: format.count(count), share }
         };
         let all = kinds.into_iter().zip(explanations).map(kind).collect();

@@ -92,6 +92,13 @@ impl Format {
         self.currency.show(amount, self.language)
     }
 
+    /// The rate of the currency of display and its day; none for the dollar itself.
+    pub fn rate(&self) -> Option<String> {
+        let Currency { code, date, .. } = &self.currency;
+        let text = self.language.words().common.rate.with("rate", self.currency.rate()).with("code", code);
+        date.map(|date| text.with("date", date).into())
+    }
+
     /// What is known of a cost: a lower bound where some tokens have no price, nothing where none has.
     pub fn cost(&self, tally: &Tally) -> Option<String> {
         match (tally.unpriced_tokens, tally.cost.0) {
@@ -206,12 +213,6 @@ pub fn percent(share: f64) -> String {
     format!("{:.1}%", share * 100.0)
 }
 
-/// `part` of `whole`, 0 to 1; nothing of nothing is nothing.
-#[expect(clippy::cast_precision_loss, reason = "a ratio for display")]
-pub fn share(part: u64, whole: u64) -> f64 {
-    if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
-}
-
 /// `1.2 GiB`
 #[expect(clippy::cast_precision_loss, reason = "two significant digits for display")]
 pub fn bytes(count: u64) -> String {
@@ -227,11 +228,15 @@ pub fn bytes(count: u64) -> String {
 
 /// A name out of a transcript, which may be anything, at a length that fits.
 pub fn cut(name: &str) -> String {
-    const LONGEST: usize = 64;
-    if name.chars().nth(LONGEST).is_none() {
-        return name.to_owned();
+    cut_to(64, name)
+}
+
+/// At most so many letters of a text, the last of which says if there are more.
+pub fn cut_to(longest: usize, text: &str) -> String {
+    if text.chars().nth(longest).is_none() {
+        return text.to_owned();
     }
-    name.chars().take(LONGEST - 1).chain(['…']).collect()
+    text.chars().take(longest.saturating_sub(1)).chain(['…']).collect()
 }
 
 #[cfg(test)]
@@ -273,7 +278,7 @@ mod tests {
     #[test]
     fn sizes_shares_and_instants() {
         assert_eq!([bytes(0), bytes(1023), bytes(1536), bytes(3 << 30)], ["0 B", "1023 B", "1.5 KiB", "3.0 GiB"]);
-        assert_eq!([percent(share(1, 3)), percent(share(0, 0)), percent(1.0)], ["33.3%", "0.0%", "100.0%"]);
+        assert_eq!([percent(1.0 / 3.0), percent(0.0), percent(1.0)], ["33.3%", "0.0%", "100.0%"]);
         let berlin = Format { zone: TimeZone::get("Europe/Berlin").unwrap(), ..Format::default() };
         assert_eq!(berlin.instant(UnixMillis(1_795_438_800_000)), "2026-11-23 14:00");
         assert_eq!(berlin.instant(UnixMillis(i64::MAX)), "at an impossible time");

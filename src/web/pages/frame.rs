@@ -53,6 +53,18 @@ pub struct Choice {
     pub current: bool,
 }
 
+impl Choice {
+    /// What one of a page's own parameters can be, each with its word in the address.
+    pub fn of_own(visit: &Visit, name: &'static str, current: &str, all: &[(&str, Text)]) -> Vec<Self> {
+        let choice = |(word, text): &(&str, Text)| Self {
+            name: text.to_string(),
+            url: visit.view.with_own(name, word).url(),
+            current: *word == current,
+        };
+        all.iter().map(choice).collect()
+    }
+}
+
 /// The form at the top: what the page is about.
 pub struct FilterBar {
     pub ranges: Vec<Choice>,
@@ -179,11 +191,7 @@ fn notes(visit: &Visit) -> String {
         if !table.is_empty() {
             details.push(t.price_table.with("version", table).to_string());
         }
-        let currency = &visit.format.currency;
-        if let Some(date) = currency.date {
-            let rate = t.rate.with("rate", currency.rate()).with("code", &currency.code).with("date", date);
-            details.push(rate.to_string());
-        }
+        details.extend(visit.format.rate());
         let details = if details.is_empty() { String::new() } else { format!(" ({})", details.join("; ")) };
         notes.push(format!("{}{details}{stop}", t.estimates));
     }

@@ -20,6 +20,7 @@ pub mod login;
 pub mod models;
 pub mod money;
 pub mod overview;
+pub mod paging;
 pub mod preferences;
 pub mod projects;
 pub mod range;

@@ -81,12 +81,7 @@ pub fn sorts(visit: &Visit, current: &str) -> Vec<Choice> {
     if visit.costs() {
         sorts.insert(1, ("cost", t.cost));
     }
-    let choice = |(word, name): (&str, super::language::Text)| Choice {
-        name: name.to_string(),
-        url: visit.view.with_own("sort", word).url(),
-        current: word == current,
-    };
-    sorts.into_iter().map(choice).collect()
+    Choice::of_own(visit, SORT.name, current, &sorts)
 }
 
 /// One model.

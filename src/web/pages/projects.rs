@@ -9,6 +9,7 @@ use super::figures::{Row, Share, project_names};
 use super::format::Number;
 use super::frame::{Choice, Frame};
 use super::models::{ModelRow, order, sorts};
+use super::paging::{NUMBER, Pages};
 use super::trend::TrendPanel;
 use super::view::path_of;
 use super::visit::{Answering, Page, Visit};
@@ -21,8 +22,6 @@ use crate::web::query::{Kind, Parameter};
 
 static SORT: Parameter =
     Parameter { name: "sort", about: "", kind: Kind::Choice(&["tokens", "cost", "requests"]), example: "cost" };
-static NUMBER: Parameter =
-    Parameter { name: "page", about: "", kind: Kind::Integer { min: 1, max: 100_000, default: Some(1) }, example: "1" };
 
 pub static LIST: Page = Page {
     path: "/projects",
@@ -111,27 +110,6 @@ impl Listed {
     }
 }
 
-/// Links to the pages of a list before and after.
-pub struct Pages {
-    /// Empty where there is one page only.
-    pub text: String,
-    pub previous: Option<String>,
-    pub next: Option<String>,
-}
-
-impl Pages {
-    pub fn of(visit: &Visit, number: u32, count: u64) -> Self {
-        let url = |number: u32| visit.view.with_own("page", &number.to_string()).url();
-        let (page, pages) = (visit.format.grouped(number.into()), visit.format.grouped(count));
-        let text = visit.words().common.page_of.with("page", page).with("pages", pages);
-        Self {
-            text: if count > 1 { text.into() } else { String::new() },
-            previous: (number > 1).then(|| url(number - 1)),
-            next: (u64::from(number) < count).then(|| url(number + 1)),
-        }
-    }
-}
-
 #[derive(Template)]
 #[template(path = "project.html")]
 struct Project {
@@ -194,7 +172,7 @@ async fn one(mut visit: Visit) -> Result<Response, ApiError> {
         trend,
         models: rows,
         sum: (models.len() > 1).then(|| Row::of(&totals.sums.tally, &visit.format)),
-        widen: visit.view.without_filters().with_range(super::range::Range::All).url(),
+        widen: visit.view.widest(),
         api,
     };
     Ok(visit.show(&page))

@@ -10,7 +10,7 @@ use super::data;
 use super::figures::{Row, project_names};
 use super::format;
 use super::frame::{Choice, Frame};
-use super::projects::Pages;
+use super::paging::{NUMBER, Pages};
 use super::view::path_of;
 use super::visit::{Answering, Page, Visit};
 use crate::event::UnixMillis;
@@ -18,11 +18,7 @@ use crate::route::Response;
 use crate::store::{SessionPage, SessionRow};
 use crate::web::api::sessions::{SORT, order};
 use crate::web::error::ApiError;
-use crate::web::query::{Kind, Parameter};
 use search::Search;
-
-static NUMBER: Parameter =
-    Parameter { name: "page", about: "", kind: Kind::Integer { min: 1, max: 100_000, default: Some(1) }, example: "1" };
 
 pub static PAGE: Page = Page {
     path: "/sessions",
@@ -76,7 +72,7 @@ async fn page(visit: Visit) -> Result<Response, ApiError> {
     let t = &visit.words().sessions;
     let text = search.text.clone();
     let clear = visit.view.with_own(search::TEXT.name, "").url();
-    let widen = visit.view.without_filters().with_range(super::range::Range::All).url();
+    let widen = visit.view.widest();
     let wider = if text.is_empty() { (visit.words().common.widen, widen) } else { (t.clear_search, clear.clone()) };
     let page = SessionsPage {
         frame: visit.frame(t.title.to_string()).with_filters(&visit).await,
@@ -101,13 +97,9 @@ async fn page(visit: Visit) -> Result<Response, ApiError> {
 /// The orders to choose from.
 fn sorts(visit: &Visit, current: &str) -> Vec<Choice> {
     let (t, common) = (&visit.words().sessions, &visit.words().common);
-    let names = [("last_activity", t.last), ("started", t.started), ("tokens", common.tokens), ("cost", common.cost)];
-    let choice = |(word, name): (&str, super::language::Text)| Choice {
-        name: name.to_string(),
-        url: visit.view.with_own(SORT.name, word).url(),
-        current: word == current,
-    };
-    names.into_iter().filter(|(word, _)| *word != "cost" || visit.costs()).map(choice).collect()
+    let mut sorts = vec![("last_activity", t.last), ("started", t.started), ("tokens", common.tokens)];
+    sorts.extend(visit.costs().then_some(("cost", common.cost)));
+    Choice::of_own(visit, SORT.name, current, &sorts)
 }
 
 /// One session in a list.

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use askama::Template;
 use warp::http::Method;
 
+use super::figures::Fact;
 use super::format;
 use super::frame::Frame;
 use super::language::Text;
@@ -65,12 +66,6 @@ struct SourceItem {
     roots: Vec<(String, String)>,
 }
 
-/// A name and what there is to say of it.
-struct Fact {
-    name: Text,
-    text: String,
-}
-
 fn page(visit: &Visit) -> Response {
     let (t, state) = (&visit.words().sinks, &visit.state);
     let sinks = state.hub.house().sinks(visit.snapshot.revision, visit.now.0);
@@ -82,16 +77,12 @@ fn page(visit: &Visit) -> Response {
         today: visit.today().to_string(),
         sources: state.health().sources.iter().map(|source| SourceItem::of(source, visit)).collect(),
         store: [
-            fact(t.size, format::bytes(store.size_bytes)),
-            fact(visit.words().common.responses, visit.format.grouped(store.responses)),
-            fact(t.revision, visit.format.grouped(visit.snapshot.revision)),
+            Fact::of(t.size, format::bytes(store.size_bytes)),
+            Fact::of(visit.words().common.responses, visit.format.grouped(store.responses)),
+            Fact::of(t.revision, visit.format.grouped(visit.snapshot.revision)),
         ],
     };
     visit.show(&page)
-}
-
-fn fact(name: Text, text: impl Into<String>) -> Fact {
-    Fact { name, text: text.into() }
 }
 
 impl SinkItem {
@@ -109,17 +100,17 @@ impl SinkItem {
         let mut facts = Vec::new();
         if has_cursor {
             let lag = t.lag_of.with("n", format.grouped(sink.lag_events)).with("time", format.duration(lag(sink)));
-            facts.push(fact(t.lag, if sink.lag_events == 0 { t.nothing.to_string() } else { lag.into() }));
+            facts.push(Fact::of(t.lag, if sink.lag_events == 0 { t.nothing.to_string() } else { lag.into() }));
         }
         if is_told {
-            facts.push(fact(t.last_success, sink.last_success_at.map_or_else(|| "–".to_owned(), at)));
-            facts.push(fact(t.sent, format.grouped(sink.events)));
-            facts.extend(sink.cursor.map(|cursor| fact(t.cursor, format.grouped(cursor))));
-            facts.extend((sink.dead_letters > 0).then(|| fact(t.dead_letters, format.grouped(sink.dead_letters))));
-            facts.extend((sink.dropped_events > 0).then(|| fact(t.dropped, format.grouped(sink.dropped_events))));
+            facts.push(Fact::of(t.last_success, sink.last_success_at.map_or_else(|| "–".to_owned(), at)));
+            facts.push(Fact::of(t.sent, format.grouped(sink.events)));
+            facts.extend(sink.cursor.map(|cursor| Fact::of(t.cursor, format.grouped(cursor))));
+            facts.extend((sink.dead_letters > 0).then(|| Fact::of(t.dead_letters, format.grouped(sink.dead_letters))));
+            facts.extend((sink.dropped_events > 0).then(|| Fact::of(t.dropped, format.grouped(sink.dropped_events))));
         }
-        facts.extend((sink.restarts > 0).then(|| fact(t.restarts, format.grouped(sink.restarts))));
-        facts.extend(sink.next_try_at.map(|next| fact(t.next_try, at(next))));
+        facts.extend((sink.restarts > 0).then(|| Fact::of(t.restarts, format.grouped(sink.restarts))));
+        facts.extend(sink.next_try_at.map(|next| Fact::of(t.next_try, at(next))));
         let error = sink.last_error.as_ref().map(|error| {
             let when = sink.last_error_at.map(at).unwrap_or_default();
             let since = sink.failing_since.map(|since| t.failing_since.with("at", at(since)).to_string());
@@ -152,10 +143,10 @@ impl SourceItem {
         Self {
             kind: source.kind,
             facts: [
-                fact(t.files, format.grouped(source.files)),
-                fact(t.missing_files, format.grouped(source.missing_files)),
-                fact(t.io_errors, format.grouped(source.io_errors)),
-                fact(t.skipped_lines, format.grouped(source.skipped_lines)),
+                Fact::of(t.files, format.grouped(source.files)),
+                Fact::of(t.missing_files, format.grouped(source.missing_files)),
+                Fact::of(t.io_errors, format.grouped(source.io_errors)),
+                Fact::of(t.skipped_lines, format.grouped(source.skipped_lines)),
             ],
             roots: source.roots.iter().map(|root| (root.path.clone(), root.state.clone())).collect(),
         }

@@ -9,7 +9,6 @@ use super::figures::{self, KindOf};
 use super::format;
 use super::frame::Choice;
 use super::language::Text;
-use super::range::Range;
 use super::slots::{Slot, Slots, Step, slots};
 use super::view::By;
 use super::visit::Visit;
@@ -43,19 +42,14 @@ impl TrendPanel {
 
     /// `models`: all that the history has, in the order in which it first saw them.
     fn of(visit: &Visit, slots: &Slots, models: &[Arc<str>]) -> Self {
-        let common = &visit.words().common;
         let by = Some(visit.view.by).filter(|by| *by != By::Cost || visit.costs()).unwrap_or_default();
-        let newest = visit.snapshot.last_event_at.map(|at| visit.format.instant(at));
         let has_anything = slots.all.iter().any(|slot| slot.tally.tokens.total() > 0 || estimate(slot, by).is_some());
         Self {
             title: title(visit, by, slots.step).to_string(),
             choices: choices(visit, by),
             chart: has_anything.then(|| chart(visit, slots, by, models)),
-            empty: match newest {
-                Some(newest) => common.nothing_newest.with("newest", newest).into(),
-                None => common.nothing_here.to_string(),
-            },
-            widen: visit.view.without_filters().with_range(Range::All).url(),
+            empty: visit.nothing_here(),
+            widen: visit.view.widest(),
             api: api(visit, by, slots),
         }
     }

@@ -168,6 +168,11 @@ impl View {
         Self { models: Vec::new(), projects: Vec::new(), ..self.at_first_page() }
     }
 
+    /// The address of this page for everything of all time: where more is to be seen than nothing.
+    pub fn widest(&self) -> String {
+        self.without_filters().with_range(Range::All).url()
+    }
+
     /// The language is no longer the address's business.
     #[must_use]
     pub fn without_language(&self) -> Self {

@@ -162,6 +162,15 @@ impl Visit {
         pairs
     }
 
+    /// What is said where there is nothing in the range.
+    pub fn nothing_here(&self) -> String {
+        let t = &self.words().common;
+        match self.snapshot.last_event_at {
+            Some(newest) => t.nothing_newest.with("newest", self.format.instant(newest)).into(),
+            None => t.nothing_here.to_string(),
+        }
+    }
+
     /// What every page shows, under a title.
     pub fn frame(&self, title: impl Into<String>) -> Frame {
         Frame::of(self, title.into())

@@ -21,7 +21,7 @@ pub use colour::{Colour, ModelColours};
 pub use columns::{Column, Columns, ColumnsWords, Legend, Series, Value};
 pub use heat::{Heat, HeatWords};
 pub use inline::{Gauge, Shares, Sparkline};
-pub use scale::Coordinate;
+pub use scale::{Coordinate, share};
 pub use table::{Row, Table};
 pub use week::{Week, WeekWords};
 

@@ -46,8 +46,8 @@ impl Scale {
 }
 
 /// `part` of `whole`, 0 to 1; nothing of nothing is nothing.
-#[expect(clippy::cast_precision_loss, reason = "positions on a screen")]
-pub(super) fn share(part: u128, whole: u128) -> f64 {
+#[expect(clippy::cast_precision_loss, reason = "for the eye")]
+pub fn share(part: u128, whole: u128) -> f64 {
     if whole == 0 { 0.0 } else { (part as f64 / whole as f64).min(1.0) }
 }
 

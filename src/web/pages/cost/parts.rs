@@ -2,7 +2,7 @@
 
 use crate::event::PicoUsd;
 use crate::store::{Costs, Group, Sums};
-use crate::web::pages::chart::{Colour, Shares};
+use crate::web::pages::chart::{Colour, Shares, share};
 use crate::web::pages::format::{self, Format, percent};
 use crate::web::pages::language::{Text, Words};
 
@@ -83,7 +83,7 @@ impl CostKinds {
             name,
             explanation,
             cost: format.money(cost),
-            share: percent(ratio(positive(cost), whole)),
+            share: percent(share(positive(cost), whole)),
         };
         Self { bar: Shares::many(&bar), all: shown.into_iter().map(kind).collect() }
     }
@@ -91,9 +91,4 @@ impl CostKinds {
 
 fn positive(cost: PicoUsd) -> u128 {
     u128::try_from(cost.0).unwrap_or(0)
-}
-
-#[expect(clippy::cast_precision_loss, reason = "a ratio for display")]
-fn ratio(part: u128, whole: u128) -> f64 {
-    if whole == 0 { 0.0 } else { part as f64 / whole as f64 }
 }

@@ -30,8 +30,8 @@ impl Month {
         let (this_month, last_month) =
             (visit.scope_of(Span { from: this, to: next }), visit.scope_of(Span { from: before, to: this }));
         let (sum, old) =
-            tokio::try_join!(data::tally(&visit.state, &this_month), data::tally(&visit.state, &last_month))?;
-        Ok(Self::of(visit, [this, next], &sum, &old))
+            tokio::try_join!(data::brief(&visit.state, &this_month), data::brief(&visit.state, &last_month))?;
+        Ok(Self::of(visit, [this, next], &sum.tally, &old.tally))
     }
 
     fn of(visit: &Visit, [from, to]: [UnixMillis; 2], sum: &Tally, old: &Tally) -> Self {

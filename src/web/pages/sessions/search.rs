@@ -70,13 +70,10 @@ impl Search {
 
     /// What is said where there is no session.
     pub(super) fn nothing(&self, visit: &Visit) -> String {
-        let (t, common) = (&visit.words().sessions, &visit.words().common);
-        match (&self.found, visit.snapshot.last_event_at) {
-            (Found::TooMany, _) => {
-                t.too_many.with("n", visit.format.grouped(MOST as u64)).with("text", &self.text).into()
-            }
-            (Found::Everything, Some(at)) => common.nothing_newest.with("newest", visit.format.instant(at)).into(),
-            (Found::Everything, None) => common.nothing_here.to_string(),
+        let t = &visit.words().sessions;
+        match &self.found {
+            Found::TooMany => t.too_many.with("n", visit.format.grouped(MOST as u64)).with("text", &self.text).into(),
+            Found::Everything => visit.nothing_here(),
             _ => t.none_found.with("text", &self.text).into(),
         }
     }
