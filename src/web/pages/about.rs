@@ -47,7 +47,9 @@ struct Coverage {
     ends: Option<(UnixMillis, UnixMillis)>,
     /// Days with a response.
     used: u64,
-    /// Of those, the ones of which transcripts are gone.
+    /// Days without one, between the first response and today.
+    empty: u64,
+    /// Of the used ones, those of which transcripts are gone.
     partly: u64,
     /// Days on which Claude Code's own statistics have more.
     estimated: u64,
@@ -84,6 +86,7 @@ async fn coverage(visit: &Visit) -> Result<Coverage, ApiError> {
         Ok(Coverage {
             ends: Some(ends),
             used: used.clone().count() as u64,
+            empty: days.iter().filter(|day| day.tally.requests == 0).count() as u64,
             // Of today nothing can be complete.
             partly: used.filter(|day| day.partial && day.date != today).count() as u64,
             estimated: days.iter().filter(|day| day.estimate.is_some()).count() as u64,
@@ -96,18 +99,20 @@ async fn coverage(visit: &Visit) -> Result<Coverage, ApiError> {
 /// What was read, and what became of it.
 fn reading(visit: &Visit) -> Vec<Fact> {
     let (t, format) = (&visit.words().about, &visit.format);
-    let (mut lines, mut claims, mut new, mut corrections, mut errors) = (0, 0, 0, 0, 0);
+    let (mut lines, mut claims, mut new, mut duplicates, mut corrections, mut errors) = (0, 0, 0, 0, 0, 0);
     for source in visit.snapshot.ingest.by_source.values() {
         lines += source.tally.lines;
         claims += source.tally.claims;
         errors += source.tally.api_errors;
         new += source.new_responses;
+        duplicates += source.duplicates;
         corrections += source.corrections;
     }
     vec![
         Fact::of(t.lines, format.grouped(lines)),
         Fact::of(t.claims, format.grouped(claims)),
         Fact::of(t.responses, format.grouped(new)),
+        Fact::of(t.duplicates, format.grouped(duplicates)),
         Fact::of(t.corrections, format.grouped(corrections)),
         Fact::of(t.api_errors, format.grouped(errors)),
     ]
@@ -118,10 +123,17 @@ fn skipped(visit: &Visit) -> Vec<Fact> {
     let sources = visit.snapshot.ingest.by_source.values();
     let count = |reason: SkipReason| sources.clone().map(|source| source.tally.skipped[reason as usize]).sum::<u64>();
     let reasons = SkipReason::ALL.into_iter().map(|reason| (reason, count(reason))).filter(|(_, count)| *count > 0);
-    let shown = |(reason, count): (SkipReason, u64)| Fact {
-        name: reason.name().replace('_', " "),
-        text: visit.format.grouped(count),
+    let t = &visit.words().about;
+    let name = |reason: SkipReason| match reason {
+        SkipReason::Malformed => t.malformed,
+        SkipReason::NotAnObject => t.not_an_object,
+        SkipReason::Oversized => t.oversized,
+        SkipReason::NulRun => t.nul_run,
+        SkipReason::Implausible => t.implausible,
+        SkipReason::Encoding => t.encoding,
+        SkipReason::Spliced => t.spliced,
     };
+    let shown = |(reason, count): (SkipReason, u64)| Fact::of(name(reason), visit.format.grouped(count));
     reasons.map(shown).collect()
 }
 
@@ -149,6 +161,7 @@ fn covered(visit: &Visit, coverage: &Coverage) -> Vec<Fact> {
         Fact::of(t.first, end(coverage.ends.map(|ends| ends.0))),
         Fact::of(t.last, end(coverage.ends.map(|ends| ends.1))),
         Fact::of(t.used_days, format.grouped(coverage.used)),
+        Fact::of(t.empty_days, format.grouped(coverage.empty)),
         Fact::of(t.partly_days, format.grouped(coverage.partly)),
         Fact::of(t.estimated_days, format.grouped(coverage.estimated)),
         Fact::of(t.unfinished, format.grouped(visit.snapshot.unfinished)),
@@ -158,6 +171,7 @@ fn covered(visit: &Visit, coverage: &Coverage) -> Vec<Fact> {
 fn settings(visit: &Visit) -> Vec<Fact> {
     let (t, store) = (&visit.words().about, &visit.snapshot.store);
     let mut settings = vec![
+        Fact::of(t.language, visit.taste.language.name()),
         Fact::of(t.zone, visit.format.zone_name()),
         Fact::of(t.database, format::bytes(store.size_bytes)),
         Fact::of(t.kept_days, t.days.count(visit.state.settings.cleanup_days.into(), &visit.format)),
@@ -179,6 +193,7 @@ fn program(visit: &Visit) -> Vec<Fact> {
         Fact::of(t.version, version::VERSION),
         Fact::of(t.build, format!("{} · {}", version::REVISION, version::target())),
         Fact::of(t.licence, "MIT"),
+        Fact::of(t.libraries, t.libraries_text.as_str()),
         Fact::of(t.assets, t.assets_text.as_str()),
     ]
 }

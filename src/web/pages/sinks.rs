@@ -35,7 +35,7 @@ struct SinksPage {
     sinks: Vec<SinkItem>,
     /// Where an action leads back to; none where nobody can tell a sink anything.
     back: Option<String>,
-    /// The first day that may be sent again is today, for the form.
+    /// The last day from which something may be sent again.
     today: String,
     sources: Vec<SourceItem>,
     store: [Fact; 3],
@@ -55,6 +55,8 @@ struct SinkItem {
     /// It can be told to pause and to go on.
     is_told: bool,
     is_paused: bool,
+    /// It waits for its next try, which can be at once.
+    is_waiting: bool,
     /// It can be told to send again.
     has_cursor: bool,
 }
@@ -62,7 +64,7 @@ struct SinkItem {
 /// One source.
 struct SourceItem {
     kind: &'static str,
-    facts: [Fact; 4],
+    facts: [Fact; 5],
     roots: Vec<(String, String)>,
 }
 
@@ -109,6 +111,8 @@ impl SinkItem {
             facts.extend((sink.dead_letters > 0).then(|| Fact::of(t.dead_letters, format.grouped(sink.dead_letters))));
             facts.extend((sink.dropped_events > 0).then(|| Fact::of(t.dropped, format.grouped(sink.dropped_events))));
         }
+        let failures = sink.failures.each().iter().map(|(_, count)| count).sum::<u64>();
+        facts.extend((failures > 0).then(|| Fact::of(t.failures, format.grouped(failures))));
         facts.extend((sink.restarts > 0).then(|| Fact::of(t.restarts, format.grouped(sink.restarts))));
         facts.extend(sink.next_try_at.map(|next| Fact::of(t.next_try, at(next))));
         let error = sink.last_error.as_ref().map(|error| {
@@ -126,6 +130,7 @@ impl SinkItem {
             error,
             is_told,
             is_paused: sink.state == SinkState::Paused,
+            is_waiting: matches!(sink.state, SinkState::Retrying | SinkState::Failed),
             has_cursor,
         }
     }
@@ -140,10 +145,12 @@ fn lag(sink: &SinkReport) -> i64 {
 impl SourceItem {
     fn of(source: &SourceHealth, visit: &Visit) -> Self {
         let (t, format) = (&visit.words().sinks, &visit.format);
+        let read = visit.snapshot.ingest.by_source.get(source.kind).map_or(0, |totals| totals.tally.bytes);
         Self {
             kind: source.kind,
             facts: [
                 Fact::of(t.files, format.grouped(source.files)),
+                Fact::of(t.read, format::bytes(read)),
                 Fact::of(t.missing_files, format.grouped(source.missing_files)),
                 Fact::of(t.io_errors, format.grouped(source.io_errors)),
                 Fact::of(t.skipped_lines, format.grouped(source.skipped_lines)),
@@ -172,7 +179,8 @@ async fn told(state: &WebState, request: &Request) -> Result<Response, ApiError>
         "pause" => control.pause(&sink).await?,
         "resume" => control.resume(&sink).await?,
         "replay" => {
-            let from = field("from");
+            // A form that names no day means all of it.
+            let from = form.field("from").filter(|day| !day.is_empty()).unwrap_or_else(|| "beginning".to_owned());
             let start = Start::parse(&from, &state.settings.zone)
                 .ok_or_else(|| ApiError::parameter("from", "it cannot be", "now, beginning or a day"))?;
             control.replay(&sink, start).await?;

@@ -45,7 +45,8 @@ function help() {
 }
 
 async function copy(button) {
-  const text = new URL(button.title, location).href;
+  const { title } = button;
+  const text = title.startsWith("/") ? new URL(title, location).href : title;
   try {
     await navigator.clipboard.writeText(text);
   } catch {

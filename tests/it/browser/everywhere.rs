@@ -8,11 +8,13 @@ use super::{Browser, Page};
 use crate::house::TestHouse;
 use crate::parts;
 
+/// The navigation.
+const LINKS: &str = "[...document.querySelectorAll('.top > .pages a')].map(link => link.href)";
+
 const SIZES: [(u32, u32); 2] = [(1440, 900), (390, 844)];
 
 /// All pages that can be reached: those of the navigation, and the first project and session.
 fn pages(page: &mut Page, own: &str) -> Vec<String> {
-    const LINKS: &str = "[...document.querySelectorAll('.top > .pages a')].map(link => link.href)";
     page.go(&format!("{own}/?range=all"));
     let links = page.eval(LINKS);
     let mut all: Vec<String> = links.as_array().unwrap().iter().map(|link| link.as_str().unwrap().to_owned()).collect();
@@ -91,7 +93,11 @@ fn pages_without_anything_to_show_are_as_sound() {
     let own = format!("http://{}", served.address());
     let Some(mut browser) = Browser::start() else { return };
     let mut page = browser.open("about:blank");
-    let urls = ["", "models", "projects", "nowhere", "?range=bad"].map(|path| format!("{own}/{path}"));
+    page.go(&own);
+    let links = page.eval(LINKS);
+    let mut urls: Vec<String> =
+        links.as_array().unwrap().iter().map(|link| link.as_str().unwrap().to_owned()).collect();
+    urls.extend(["nowhere", "?range=bad"].map(|path| format!("{own}/{path}")));
     let mut found = all_faults(&mut page, &urls, &own);
     // A browser notes by itself that an answer was an error.
     found.retain(|fault| !fault.contains("Failed to load resource"));

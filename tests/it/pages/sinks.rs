@@ -26,6 +26,7 @@ fn sinks_are_shown_and_told_what_to_do_by_forms() {
         assert!(page.contains(text), "`{text}` is missing in {page}");
     }
     assert!(page.contains("claude <") || page.contains("<h3>claude</h3>"), "{page}");
+    assert!(!page.contains("Try now"), "nothing waits for a try: {page}");
     assert!(served.text("/sinks?lang=zh-CN").contains(">正常<"));
 
     let post = |body: &str, origin: &str| {
@@ -45,6 +46,11 @@ fn sinks_are_shown_and_told_what_to_do_by_forms() {
     assert_eq!(tell("sink=archive&action=replay&from=2020-01-01"), 303);
     eventually("all of it again", PATIENCE, || {
         (std::fs::read_to_string(&file).unwrap_or_default().lines().count() == 8).then_some(())
+    });
+    // A form that names no day.
+    assert_eq!(tell("sink=archive&action=replay&from="), 303);
+    eventually("all of it once more", PATIENCE, || {
+        (std::fs::read_to_string(&file).unwrap_or_default().lines().count() == 12).then_some(())
     });
     for (body, status) in [
         ("sink=archive&action=replay&from=soon", 400),

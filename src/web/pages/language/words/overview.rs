@@ -5,11 +5,11 @@ super::words! {
         heading: "Usage overview", "用量概览";
         figures: "Figures", "主要数字";
         total_tokens: "Total tokens", "Token 总数";
-        tokens: "tokens", "个 Token";
+        tokens: "tokens", "Token";
         newest: "Newest response {at}", "最新响应 {at}";
         cost: "API-equivalent cost", "等价 API 费用";
         unknown: "unknown", "未知";
-        without: "without {n} tokens that have no price", "不含没有价格的 {n} 个 Token";
+        without: "without {n} tokens that have no price", "不含没有价格的 {n} Token";
         not_a_bill: "at list prices, not a bill", "按标价估算，并非账单";
         hit_rate: "Cache hit rate", "缓存命中率";
         hit_formula: "reads / (reads + uncached input)", "读取 /（读取 + 未缓存输入）";

@@ -19,6 +19,7 @@ super::words! {
         cursor: "Delivered up to revision", "已送达修订";
         dead_letters: "Refused for good", "被永久拒绝";
         dropped: "Left out by its settings", "按设置略去";
+        failures: "Failed tries since the start", "启动以来失败的尝试";
         restarts: "Restarts", "重启次数";
         next_try: "Next try", "下次尝试";
         failing_since: "failing since {at}", "自 {at} 起持续失败";
@@ -27,12 +28,13 @@ super::words! {
         resume: "Go on", "继续";
         try_now: "Try now", "立即重试";
         replay: "Send again", "重新发送";
-        from: "From", "起始";
+        from: "From (without a day, from the beginning)", "起始日期（留空则从头开始）";
         replay_hint: "A receiver gets what it has had a second time, under the same ids.", "接收方会以相同的标识再次收到已有的数据。";
-        commands: "The same from a command line: claude-token-monitor sinks list, pause, resume, replay.", "命令行中同样可用：claude-token-monitor sinks list、pause、resume、replay。";
-        read_only: "Nothing can be told to sinks here.", "此处无法控制去向。";
+        commands: "The same from a command line: claude-token-monitor sinks list, pause, resume, replay, dead-letters; backfill sends all of the past.", "命令行中同样可用：claude-token-monitor sinks list、pause、resume、replay、dead-letters；backfill 可发送全部历史。";
+        read_only: "Nothing can be told to sinks on this page; claude-token-monitor sinks list shows them, too.", "本页无法控制去向；也可用 claude-token-monitor sinks list 查看。";
         sources: "Sources", "来源";
         files: "Files", "文件";
+        read: "Read so far", "已读取";
         missing_files: "Files that are gone", "已消失的文件";
         io_errors: "Read errors", "读取错误";
         skipped_lines: "Lines that could not be used", "无法使用的行";

@@ -18,7 +18,7 @@ super::words! {
         demo: "Demo", "演示";
         demo_text: "Every number on this page is made up.", "本页所有数字均为虚构。";
         unpriced: "Models without a price", "没有价格的模型";
-        unpriced_text: "{tokens} tokens of {models} are counted, but their cost is not known.", "{models} 的 {tokens} 个 Token 已计入，但费用未知。";
+        unpriced_text: "{tokens} tokens of {models} are counted, but their cost is not known.", "{models} 的 {tokens} Token 已计入，但费用未知。";
         and_more: "{names} and {n} more", "{names} 等另外 {n} 个";
         aging: "Transcripts will be deleted", "会话记录即将被删除";
         aging_text: "Claude Code deletes {n} transcript within {soon} days, since nobody has written to it for {days} days. Its usage is kept here. To keep the conversation, too, raise cleanupPeriodDays in Claude Code’s own settings.|Claude Code deletes {n} transcripts within {soon} days, since nobody has written to them for {days} days. Their usage is kept here. To keep the conversations, too, raise cleanupPeriodDays in Claude Code’s own settings.", "{n} 个会话记录已近 {days} 天没有更新，Claude Code 将在 {soon} 天内删除它们。其用量会保留在这里。若还想保留对话内容，请在 Claude Code 自己的设置中调大 cleanupPeriodDays。";
