@@ -37,13 +37,13 @@ impl Row {
 
 /// A name and what there is to say of it.
 pub struct Fact {
-    pub name: String,
+    pub name: Text,
     pub text: String,
 }
 
 impl Fact {
-    pub fn of(name: impl ToString, text: impl Into<String>) -> Self {
-        Self { name: name.to_string(), text: text.into() }
+    pub fn of(name: Text, text: impl Into<String>) -> Self {
+        Self { name, text: text.into() }
     }
 }
 

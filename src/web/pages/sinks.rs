@@ -52,11 +52,8 @@ struct SinkItem {
     facts: Vec<Fact>,
     /// The last error and when it was; with since when it goes on like that, if it does.
     error: Option<(String, String)>,
-    /// It can be told to pause and to go on.
-    is_told: bool,
-    is_paused: bool,
-    /// It waits for its next try, which can be at once.
-    is_waiting: bool,
+    /// What it can be told now, each with its word in the form; none of what is only asked.
+    actions: Vec<(&'static str, Text)>,
     /// It can be told to send again.
     has_cursor: bool,
 }
@@ -128,9 +125,12 @@ impl SinkItem {
             state,
             facts,
             error,
-            is_told,
-            is_paused: sink.state == SinkState::Paused,
-            is_waiting: matches!(sink.state, SinkState::Retrying | SinkState::Failed),
+            actions: match sink.state {
+                _ if !is_told => Vec::new(),
+                SinkState::Paused => vec![("resume", t.resume)],
+                SinkState::Retrying | SinkState::Failed => vec![("pause", t.pause), ("resume", t.try_now)],
+                SinkState::Ok | SinkState::Waiting => vec![("pause", t.pause)],
+            },
             has_cursor,
         }
     }

@@ -111,15 +111,24 @@ fn an_address_is_copied_with_a_button() {
     let own = format!("http://{}", served.address());
     let Some(mut browser) = Browser::start() else { return };
     let mut page = browser.open(&format!("{own}/models?range=all"));
-    page.click("[data-copy] + .copy");
-    page.until("document.querySelector('.copy').textContent === 'Copied'");
+    let pasted = copied(&mut page, "[data-copy] + .copy");
+    assert!(pasted.starts_with(&format!("{own}/api/v1/")), "{pasted}");
     page.until("document.querySelector('.copy').textContent === 'Copy'");
-    // What was copied, by pasting it.
+    // A command is copied as it stands.
+    page.go(&format!("{own}/export?range=all"));
+    let pasted = copied(&mut page, "pre[data-copy] + .copy");
+    assert_eq!(pasted, page.string("document.querySelector('pre code').textContent"));
+    assert!(pasted.starts_with("curl ") && pasted.contains(&own), "{pasted}");
+    assert_eq!(page.trouble(), Vec::<String>::new());
+}
+
+/// What a button copies, by pasting it.
+fn copied(page: &mut Page, button: &str) -> String {
+    page.click(button);
+    page.until(&format!("document.querySelector('{button}').textContent === 'Copied'"));
     page.eval("document.body.append(Object.assign(document.createElement('textarea'), { id: 'paste' })); document.querySelector('#paste').focus()");
     page.paste();
-    let pasted = page.string("document.querySelector('#paste').value");
-    assert!(pasted.starts_with(&format!("{own}/api/v1/")), "{pasted}");
-    assert_eq!(page.trouble(), Vec::<String>::new());
+    page.string("document.querySelector('#paste').value")
 }
 
 #[test]
