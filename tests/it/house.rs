@@ -454,9 +454,12 @@ impl Served {
         line.trim().trim_end_matches(" kB").parse().unwrap()
     }
 
-    /// How many files and sockets it has open.
-    pub(crate) fn descriptors(&self) -> usize {
-        std::fs::read_dir(self.proc("fd")).unwrap().count()
+    /// How many sockets it has open: what clients cost it. Its files are no part of it: readers of the history are
+    /// opened when several are needed at once, and kept.
+    pub(crate) fn sockets(&self) -> usize {
+        let open = std::fs::read_dir(self.proc("fd")).unwrap().filter_map(Result::ok);
+        let is_socket = |to: PathBuf| to.to_string_lossy().starts_with("socket:");
+        open.filter(|entry| std::fs::read_link(entry.path()).is_ok_and(is_socket)).count()
     }
 
     /// Somebody traces every thread of it.

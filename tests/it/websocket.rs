@@ -319,9 +319,9 @@ fn s5_many_clients_are_cheap_and_the_cap_holds() {
     let warm = connect_many(&runtime, &served, 50);
     scribe.append("one", 1);
     served.wait_counts(scribe.written, PATIENCE);
-    let descriptors = served.descriptors() - 50;
+    let others = served.sockets() - 50;
     drop(warm);
-    eventually("nobody", PATIENCE, || (served.descriptors() <= descriptors).then_some(()));
+    eventually("nobody", PATIENCE, || (served.sockets() <= others).then_some(()));
 
     let before = served.rss_kib();
     let mut sockets = connect_many(&runtime, &served, clients);
@@ -343,7 +343,7 @@ fn s5_many_clients_are_cheap_and_the_cap_holds() {
     served.assert_alive();
     assert_eq!(cgroup.oom_kills(), 0);
     drop(sockets);
-    eventually("nobody", PATIENCE, || (served.descriptors() <= descriptors + 1).then_some(()));
+    eventually("nobody", PATIENCE, || (served.sockets() <= others + 1).then_some(()));
 }
 
 /// So many clients that have had their first message.

@@ -18,21 +18,20 @@ fn server() -> (TestHouse, Served) {
 }
 
 /// Waits until everything that clients held is given back.
-fn back_to(descriptors: usize, served: &Served) {
-    // A good client's last connection, and files that are open for a moment.
-    eventually("descriptors given back", PATIENCE, || (served.descriptors() <= descriptors + 4).then_some(()));
+fn back_to(sockets: usize, served: &Served) {
+    eventually("sockets given back", PATIENCE, || (served.sockets() <= sockets).then_some(()));
 }
 
 #[test]
 fn s7_a_thousand_clients_that_never_finish_a_head_are_closed() {
     let (_house, served) = server();
-    let before = served.descriptors();
+    let before = served.sockets();
     with_a_good_client(&served, || {
         let silent = ["127.0.0.2", "127.0.0.3", "127.0.0.4"].map(|from| connect(&served, from, 250, None));
         let silent: Vec<_> = silent.into_iter().flatten().collect();
         let dripping = connect(&served, "127.0.0.5", 250, None);
         assert!(dripping.iter().all(|client| push(client, b"GET / HTTP/1.1\r\nx-slow: ").is_some()));
-        let held = || served.descriptors() >= before + 900;
+        let held = || served.sockets() >= before + 900;
         eventually("nearly all of them accepted at once", PATIENCE, || held().then_some(()));
         thread::scope(|scope| {
             scope.spawn(|| drip_until_closed("a slow head", dripping, b"x"));
@@ -49,12 +48,12 @@ const JSON: &str = "content-type: application/json\r\n";
 #[test]
 fn s7_clients_that_never_finish_a_body_are_closed() {
     let (_house, served) = server();
-    let before = served.descriptors();
+    let before = served.sockets();
     with_a_good_client(&served, || {
         let clients = connect(&served, "127.0.0.2", 200, None);
         let head = format!("POST {LOGIN} HTTP/1.1\r\nhost: {}\r\n{JSON}content-length: 1000\r\n\r\n", served.address());
         assert!(clients.iter().all(|client| push(client, head.as_bytes()).is_some()));
-        let accepted = || served.descriptors() >= before + clients.len();
+        let accepted = || served.sockets() >= before + clients.len();
         eventually("all of them accepted", PATIENCE, || accepted().then_some(()));
         drip_until_closed("a slow body", clients, b"x");
     });
@@ -64,10 +63,10 @@ fn s7_clients_that_never_finish_a_body_are_closed() {
 #[test]
 fn s7_clients_that_never_take_their_answers_are_closed() {
     let (_house, served) = server();
-    let (before, memory) = (served.descriptors(), served.peak_kib());
+    let (before, memory) = (served.sockets(), served.peak_kib());
     with_a_good_client(&served, || {
         let clients = connect(&served, "127.0.0.2", 20, Some(4096));
-        let accepted = || served.descriptors() >= before + clients.len();
+        let accepted = || served.sockets() >= before + clients.len();
         eventually("all of them accepted", PATIENCE, || accepted().then_some(()));
         let question = format!("GET / HTTP/1.1\r\nhost: {}\r\n\r\n", served.address()).repeat(50);
         // More questions than there is room for answers.
@@ -77,7 +76,8 @@ fn s7_clients_that_never_take_their_answers_are_closed() {
             asking.is_empty().then_some(())
         });
         eventually("all of them closed, without a byte read", PATIENCE * 2, || {
-            (served.descriptors() <= before + 4).then_some(())
+            // The good client's connection may be among them.
+            (served.sockets() <= before + 1).then_some(())
         });
     });
     let grown = served.peak_kib() - memory;
