@@ -191,7 +191,7 @@ fn program(visit: &Visit) -> Vec<Fact> {
     let t = &visit.words().about;
     vec![
         Fact::of(t.version, version::VERSION),
-        Fact::of(t.build, format!("{} · {}", version::REVISION, version::target())),
+        Fact::of(t.build, version::build()),
         Fact::of(t.licence, "MIT"),
         Fact::of(t.libraries, t.libraries_text.as_str()),
         Fact::of(t.assets, t.assets_text.as_str()),

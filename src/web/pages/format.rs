@@ -145,7 +145,7 @@ impl Format {
         let t = &self.language.words().common;
         let minutes = ms.max(0) / 60_000;
         match (minutes / 1_440, minutes / 60 % 24, minutes % 60) {
-            (0, 0, 0) if ms > 0 => t.under_a_minute.to_string(),
+            (0, 0, 0) => t.under_a_minute.to_string(),
             (0, 0, minutes) => t.minutes.with("m", minutes).into(),
             (0, hours, minutes) => t.hours.with("h", hours).with("m", minutes).into(),
             (days, hours, _) => t.days.with("d", days).with("h", hours).into(),
@@ -289,7 +289,7 @@ mod tests {
         assert_eq!(hours(0, 5), "1970-01-01 01:00 – 06:00");
         assert_eq!(hours(20, 25), "1970-01-01 21:00 – 1970-01-02 02:00");
         let lasted = [0, 59_999, 60_000, 7_500_000, 180_000_000].map(|ms| berlin.duration(ms));
-        assert_eq!(lasted, ["0 min", "< 1 min", "1 min", "2 h 5 min", "2 d 2 h"]);
+        assert_eq!(lasted, ["< 1 min", "< 1 min", "1 min", "2 h 5 min", "2 d 2 h"]);
         assert_eq!(chinese.duration(7_500_000), "2 小时 5 分钟");
         let date = jiff::civil::date(2026, 11, 23);
         assert_eq!([berlin.day(date), chinese.day(date)], ["Mon 2026-11-23", "周一 2026-11-23"]);

@@ -61,7 +61,7 @@ struct SinkItem {
 /// One source.
 struct SourceItem {
     kind: &'static str,
-    facts: [Fact; 5],
+    facts: Vec<Fact>,
     roots: Vec<(String, String)>,
 }
 
@@ -149,12 +149,16 @@ impl SourceItem {
         Self {
             kind: source.kind,
             facts: [
-                Fact::of(t.files, format.grouped(source.files)),
-                Fact::of(t.read, format::bytes(read)),
-                Fact::of(t.missing_files, format.grouped(source.missing_files)),
-                Fact::of(t.io_errors, format.grouped(source.io_errors)),
-                Fact::of(t.skipped_lines, format.grouped(source.skipped_lines)),
-            ],
+                Some(Fact::of(t.files, format.grouped(source.files))),
+                // Only of what is read line by line.
+                (read > 0).then(|| Fact::of(t.read, format::bytes(read))),
+                Some(Fact::of(t.missing_files, format.grouped(source.missing_files))),
+                Some(Fact::of(t.io_errors, format.grouped(source.io_errors))),
+                Some(Fact::of(t.skipped_lines, format.grouped(source.skipped_lines))),
+            ]
+            .into_iter()
+            .flatten()
+            .collect(),
             roots: source.roots.iter().map(|root| (root.path.clone(), root.state.clone())).collect(),
         }
     }

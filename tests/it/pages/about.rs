@@ -43,6 +43,7 @@ fn what_was_read_and_what_it_covers() {
         assert_eq!(fact(&page, "Days with an estimate"), "0", "the same in {zone}");
     }
     assert!(page.contains("cache reads / (cache reads + uncached input)") && page.contains("not a bill"), "{page}");
+    assert!(!page.contains("unknown ·"), "nothing is said of a commit that nobody knows: {page}");
     assert!(served.text("/about?lang=zh-CN").contains("计算方式"));
 }
 

@@ -7,6 +7,12 @@ use crate::wait::{PATIENCE, eventually};
 
 use super::serve;
 
+/// From a heading to the end of what is listed below it.
+fn part<'a>(page: &'a str, heading: &str) -> &'a str {
+    let (_, after) = page.split_once(heading).unwrap_or_else(|| panic!("no {heading} in {page}"));
+    after.split_once("</dl>").unwrap_or_else(|| panic!("nothing below {heading} in {page}")).0
+}
+
 #[test]
 fn sinks_are_shown_and_told_what_to_do_by_forms() {
     let house = TestHouse::new();
@@ -25,7 +31,8 @@ fn sinks_are_shown_and_told_what_to_do_by_forms() {
     for text in ["archive <small>jsonl</small>", "state good", ">working<", "<dd>3</dd>", ">nothing</dd>"] {
         assert!(page.contains(text), "`{text}` is missing in {page}");
     }
-    assert!(page.contains("claude <") || page.contains("<h3>claude</h3>"), "{page}");
+    let (claude, statistics) = (part(&page, "<h3>claude</h3>"), part(&page, "<h3>stats_cache</h3>"));
+    assert!(claude.contains("<dt>Read so far</dt>") && !statistics.contains("<dt>Read so far</dt>"), "{page}");
     assert!(!page.contains("Try now"), "nothing waits for a try: {page}");
     assert!(served.text("/sinks?lang=zh-CN").contains(">正常<"));
 
