@@ -59,7 +59,17 @@ fn totals_on_the_page_are_the_truth_whatever_is_asked_for() {
     for hook in ["total-cost", "model-stats", "trend-chart", "live-status"] {
         assert!(everything.contains(&format!("data-testid=\"{hook}\"")), "{hook}");
     }
+    // Beside the total of a part, that of the whole; beside another choice it would only confuse.
+    let in_all = "in the whole history";
+    let month = served.text("/?range=30d");
+    let ever = format!("title=\"{}\">", grouped(truth.totals.tokens.total()));
+    let (before, _) = month.split_once(in_all).unwrap();
+    assert!(before.rsplit_once("<span ").unwrap().1.starts_with(&ever), "{before}");
     let current = served.json("/api/v1/stats/current");
+    let named = current["models"].as_object().unwrap().keys().next().unwrap();
+    for none in [&everything, &served.text(&format!("/?model={}", encoded(named)))] {
+        assert!(!none.contains(in_all), "{none}");
+    }
     for (model, row) in current["models"].as_object().unwrap() {
         let query: String = encoded(model);
         let page = served.text(&format!("/?range=all&model={query}"));

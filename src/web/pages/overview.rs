@@ -16,6 +16,7 @@ use super::format::{Number, percent};
 use super::frame::Frame;
 use super::models::ModelRow;
 use super::projects::ProjectItem;
+use super::range::Range;
 use super::sessions::SessionItem;
 use super::slots::{Slots, slots};
 use super::tail::Tail;
@@ -135,6 +136,8 @@ struct Cards {
     total_line: Option<Sparkline>,
     /// The total is that of the whole history, so it can be shown as soon as it is heard of.
     is_everything: bool,
+    /// The total of the whole history beside that of a part of its time.
+    ever: Option<Number>,
     cost: String,
     cost_change: Option<Delta>,
     cost_line: Option<Sparkline>,
@@ -156,11 +159,14 @@ impl Cards {
         let (sum, old) = (&now.tally, &before.tally);
         let change = |now: u64, before: u64| Delta::of(now.into(), before.into(), words);
         let reads = sum.tokens.cache_read;
+        let (snapshot, unfiltered) = (&visit.snapshot, !visit.view.is_filtered());
+        let all_time = visit.view.range == Range::All;
         Self {
             total: format.count(sum.tokens.total()),
             total_change: change(sum.tokens.total(), old.tokens.total()),
             total_line: line(slots, |tally| tally.tokens.total().into()),
-            is_everything: visit.view.range == super::range::Range::All && !visit.view.is_filtered(),
+            is_everything: all_time && unfiltered,
+            ever: (!all_time && unfiltered).then(|| format.count(snapshot.totals.tokens.total())),
             cost: format.cost(sum).unwrap_or_else(|| words.overview.unknown.to_string()),
             // Bounds cannot be compared.
             cost_change: (sum.unpriced_tokens == 0 && old.unpriced_tokens == 0)
@@ -175,7 +181,7 @@ impl Cards {
             sessions_change: change(now.sessions, before.sessions),
             responses: format.things(sum.requests),
             responses_change: change(sum.requests, old.requests),
-            newest: visit.snapshot.last_event_at.map(|at| format.instant(at)),
+            newest: snapshot.last_event_at.map(|at| format.instant(at)),
         }
     }
 }

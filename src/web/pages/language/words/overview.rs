@@ -7,6 +7,7 @@ super::words! {
         total_tokens: "Total tokens", "Token 总数";
         tokens: "tokens", "Token";
         newest: "Newest response {at}", "最新响应 {at}";
+        ever: "{n} in the whole history", "全部历史共 {n}";
         cost: "API-equivalent cost", "等价 API 费用";
         unknown: "unknown", "未知";
         without: "without {n} tokens that have no price", "不含没有价格的 {n} Token";
