@@ -271,21 +271,22 @@ impl Follower<'_> {
         Ok(self.shared.courier.send(SourceMessage::Batch(Box::new(batch)))?)
     }
 
-    /// Says what has been reached.
+    /// Says what has been reached. What is covered is said before that all is read: whoever asks as soon as the numbers
+    /// are whole is told of no day that it may be incomplete.
     fn report(&mut self) -> Result<(), Ended> {
         let courier = &self.shared.courier;
-        if !self.caught_up && self.tracker.is_caught_up() {
-            self.caught_up = true;
-            courier.send(SourceMessage::CaughtUp)?;
-        }
-        if self.caught_up
-            && self.tracker.is_idle()
+        let first = !self.caught_up && self.tracker.is_caught_up();
+        if (first || self.caught_up && self.tracker.is_idle())
             && let Some(to) = self.covered.take()
             && self.said_covered.is_none_or(|at| at.elapsed() >= SAY_COVERED)
         {
             let from = UnixMillis(to.0.saturating_sub(i64::from(self.settings.cleanup_days) * UnixMillis::DAY));
             courier.send(SourceMessage::Covered { from, to })?;
             self.said_covered = Some(Instant::now());
+        }
+        if first {
+            self.caught_up = true;
+            courier.send(SourceMessage::CaughtUp)?;
         }
         Ok(())
     }

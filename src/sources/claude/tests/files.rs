@@ -15,6 +15,7 @@ fn every_transcript_is_read_once_and_not_again() {
     assert_eq!(seen.tally.bytes, lines([1, 2, 3]).len() as u64);
     assert_eq!(data.checkpoint(&stored, "a.jsonl").offset, lines([1, 2]).len() as u64);
     assert_eq!(seen.covered.len(), 1);
+    assert_eq!(seen.covered_at_first, Some(1), "whoever waits for all to be read knows what is covered");
 
     let seen = data.read(&mut stored);
     assert_eq!((seen.batches, seen.caught_up), (0, 1), "what is unchanged is not even opened");

@@ -119,12 +119,17 @@ struct Seen {
     tally: LineTally,
     caught_up: usize,
     covered: Vec<(UnixMillis, UnixMillis)>,
+    /// How much had been covered when all was read.
+    covered_at_first: Option<usize>,
 }
 
 impl Seen {
     fn take(&mut self, message: SourceMessage) {
         match message {
-            SourceMessage::CaughtUp => self.caught_up += 1,
+            SourceMessage::CaughtUp => {
+                self.caught_up += 1;
+                self.covered_at_first.get_or_insert(self.covered.len());
+            }
             SourceMessage::Covered { from, to } => self.covered.push((from, to)),
             SourceMessage::Estimate(_) => panic!("transcripts estimate nothing"),
             SourceMessage::Batch(batch) => {
