@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use jiff::Timestamp;
+use rusqlite::{Connection, OpenFlags};
 use serde_json::Value;
 
 use super::receiver::{Receiver, Reply};
@@ -33,6 +34,16 @@ fn wait_told(receiver: &Receiver, expected: &[u64]) {
     eventually(&format!("{expected:?}"), PATIENCE, || (percents() == expected).then_some(()));
 }
 
+/// The thresholds that the history knows to have been told.
+fn remembered(house: &TestHouse) -> BTreeSet<u64> {
+    let db = Connection::open_with_flags(house.database(), OpenFlags::SQLITE_OPEN_READ_ONLY).unwrap();
+    let memo: Option<String> =
+        db.query_row("SELECT memo FROM delivery WHERE name = 'hook'", [], |row| row.get(0)).unwrap();
+    let memo: Value = serde_json::from_str(&memo.unwrap_or_default()).unwrap_or_default();
+    let thresholds = memo[0][1]["thresholds"].as_array();
+    thresholds.into_iter().flatten().map(|percent| percent.as_u64().unwrap()).collect()
+}
+
 #[test]
 fn each_threshold_is_told_of_once_over_restarts_and_outages() {
     let receiver = Receiver::start();
@@ -53,6 +64,8 @@ fn each_threshold_is_told_of_once_over_restarts_and_outages() {
     let served = house.serve();
     spend(&mut scribe);
     wait_told(&receiver, &[10, 20, 40]);
+    // Between the receiver's answer and this, a kill would rightly make the message come again.
+    eventually("the answer is stored", PATIENCE, || remembered(&house).contains(&40).then_some(()));
     served.kill();
 
     // While nobody listens the message waits, and comes again under the same name.
