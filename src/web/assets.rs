@@ -41,6 +41,7 @@ const STYLES: &str = concat!(
     include_str!("../../templates/static/sessions.css"),
     include_str!("../../templates/static/ask.css"),
     include_str!("../../templates/static/module.css"),
+    include_str!("../../templates/static/print.css"),
 );
 
 /// The module, likewise.

@@ -9,6 +9,7 @@ mod everywhere;
 mod keyboard;
 mod live;
 mod login;
+mod media;
 mod panels;
 mod tab;
 

@@ -88,6 +88,13 @@ impl<'b> Page<'b> {
         self.call("Emulation.setDeviceMetricsOverride", size);
     }
 
+    /// Another medium than the screen, and what somebody prefers.
+    pub(super) fn medium(&mut self, medium: &str, features: &[(&str, &str)]) {
+        let features: Vec<Value> =
+            features.iter().map(|(name, value)| json!({ "name": name, "value": value })).collect();
+        self.call("Emulation.setEmulatedMedia", json!({ "media": medium, "features": features }));
+    }
+
     /// Whether scripts of pages run.
     pub(super) fn scripts(&mut self, run: bool) {
         self.call("Emulation.setScriptExecutionDisabled", json!({ "value": !run }));
