@@ -1,6 +1,7 @@
-//! Every page in both languages, in both themes, on a desk and on a telephone: nothing on the console, nothing from
-//! anywhere else, nothing that sticks out, and nothing that axe-core has to say. axe-core is asked in four of the eight
-//! ways, in which any two of language, theme and size occur together; in all of them by `make soak`.
+//! Every page in both languages, in both themes, on a desk, a tablet and a telephone: nothing on the console, nothing from
+//! anywhere else, nothing that sticks out, and nothing that axe-core has to say. axe-core is asked on a desk and a
+//! telephone, in four of those eight ways, in which any two of language, theme and size occur together; in all of them by
+//! `make soak`.
 
 use super::axe::{axe, violations};
 use super::basics::{house, serve};
@@ -11,7 +12,7 @@ use crate::parts;
 /// The navigation.
 const LINKS: &str = "[...document.querySelectorAll('.top > .pages a')].map(link => link.href)";
 
-const SIZES: [(u32, u32); 2] = [(1440, 900), (390, 844)];
+const SIZES: [(u32, u32); 3] = [(1440, 900), (768, 1024), (390, 844)];
 
 /// All pages that can be reached: those of the navigation, and the first project and session.
 fn pages(page: &mut Page, own: &str) -> Vec<String> {
