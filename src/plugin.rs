@@ -104,7 +104,8 @@ pub enum SourceMessage {
     Estimate(Estimate),
     /// The source is done with everything that existed when it started.
     CaughtUp,
-    /// A complete scan ended: every UTC day from `from` to `to` is covered by what was on disk.
+    /// A complete scan ended: every UTC day from `from` to `to` is covered by what was on disk. The first comes before
+    /// [`Self::CaughtUp`], after which pages are asked for.
     Covered {
         from: UnixMillis,
         to: UnixMillis,
